@@ -1,0 +1,5 @@
+//go:build !unix && !windows
+
+package platform
+
+func sameUser(Cred) bool { return false }
