@@ -15,8 +15,26 @@ import (
 // Protocol is the name a lease connection is upgraded to.
 const Protocol = "taskagent-lease/1"
 
-// LeasePath is where an agent asks for a lease connection.
-const LeasePath = "/taskagent/v1/lease"
+// Sockets of a leader, in its data directory.
+const (
+	LeaderSocket = "leader.sock" // for agents and the operator
+	TaskSocket   = "task.sock"   // for what tasks send, through their agents
+)
+
+// Paths that leader.sock answers beside Nomad's own.
+const (
+	// LeasePath is where an agent asks for a lease connection: a POST that is
+	// upgraded to Protocol.
+	LeasePath = "/taskagent/v1/lease"
+	// LeaderPath answers a Leader, with GET.
+	LeaderPath = "/taskagent/v1/leader"
+	// StatusPath answers a Status, with GET.
+	StatusPath = "/taskagent/v1/status"
+	// HandoverPath makes the leader end in favour of another, with POST.
+	HandoverPath = "/taskagent/v1/handover"
+	// SnapshotPath answers a backup of the data directory, with GET.
+	SnapshotPath = "/taskagent/v1/snapshot"
+)
 
 // Identity is an identity to sign: its spec and the claims that the job's
 // vault and consul blocks (or their flags) add to it.
@@ -37,6 +55,9 @@ type Service struct {
 
 // Start asks for a lease on a task and for the first token of each identity.
 type Start struct {
+	// LeaseID is made by the agent, unique and hard to guess, so that a Start sent
+	// again because its answer got lost is not a second start.
+	LeaseID string `json:"lease_id"`
 	// AllocID names the allocation to join; empty makes a new one.
 	AllocID    string     `json:"alloc_id,omitempty"`
 	Region     string     `json:"region"`
@@ -89,8 +110,10 @@ type Signed struct {
 // Report tells the leader what status should show.
 type Report struct {
 	NextRenewal map[string]time.Time `json:"next_renewal,omitempty"`
-	Socket      string               `json:"socket,omitempty"`
-	TaskPID     int                  `json:"task_pid,omitempty"`
+	// Expires is for a leader that did not sign the tokens itself.
+	Expires map[string]time.Time `json:"expires,omitempty"`
+	Socket  string               `json:"socket,omitempty"`
+	TaskPID int                  `json:"task_pid,omitempty"`
 }
 
 // End gives the lease back: the task has ended and its tokens with it.
@@ -106,7 +129,8 @@ type Request struct {
 	End    *End    `json:"end,omitempty"`
 }
 
-// Response is one line from the leader, in the order of the requests.
+// Response is one line from the leader, in the order of the requests. One with
+// nothing but an ID answers Report and End.
 type Response struct {
 	ID      uint64   `json:"id"`
 	Error   *Error   `json:"error,omitempty"`
