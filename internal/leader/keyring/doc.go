@@ -9,7 +9,7 @@
 //
 // The package does not decide who may have what signed, and does not know which
 // tasks live or which key a variable is encrypted with: it asks the functions
-// given with SetUses. It refuses a damaged, foreign or newer file and never
+// given with SetHooks. It refuses a damaged, foreign or newer file and never
 // writes over one. The caller holds the data directory's lock, and calls
 // Advance when it is due: nothing happens here by itself.
 package keyring

@@ -53,16 +53,19 @@ func (o *Options) fill() error {
 // Validate returns what Create and Open would say about the options.
 func (o Options) Validate() error { return o.fill() }
 
-// Uses answers what the keyring cannot know. Both functions may be nil, which
-// means that every key is in use.
-type Uses struct {
+// Hooks connect the keyring with what it cannot know. Any may be nil.
+type Hooks struct {
 	// Variables reports whether a variable is encrypted with the key. To be safe
 	// against a write that has encrypted but not yet committed, it has to wait for
-	// writes under way.
+	// writes under way. Nil: one may be.
 	Variables func(keyID string) (bool, error)
 	// Forever reports whether a live task may hold a token without an expiry that
-	// was signed before the given time.
+	// was signed before the given time. Nil: one may.
 	Forever func(signedBefore time.Time) (bool, error)
+	// NextIndex gives out the index of a change. Nil: the keyring counts by itself.
+	NextIndex func() uint64
+	// Changed is called after every change that List or JWKS shows.
+	Changed func()
 }
 
 // Keyring is a set of keys and the file they are kept in. All methods may be
@@ -72,9 +75,8 @@ type Keyring struct {
 	o    Options
 	ring atomic.Pointer[ring]
 
-	mu   sync.Mutex // guards changes of the ring and of its file, uses, and next
-	uses Uses
-	next func() uint64 // index of a change
+	mu    sync.Mutex // guards changes of the ring and of its file, and hooks
+	hooks Hooks
 }
 
 // Create makes a keyring with one active key at path, where no file may be.
@@ -111,12 +113,21 @@ func Open(path string, o Options) (*Keyring, error) {
 	return kr, nil
 }
 
-// SetUses tells the keyring whom to ask whether a key is in use, and where a
-// change gets its index from; a nil index leaves the keyring to count by itself.
-func (kr *Keyring) SetUses(u Uses, index func() uint64) {
+// SetHooks connects the keyring. The hooks must not call its methods that change
+// something; Sign counts as one of those.
+func (kr *Keyring) SetHooks(h Hooks) {
 	kr.mu.Lock()
 	defer kr.mu.Unlock()
-	kr.uses, kr.next = u, index
+	kr.hooks = h
+}
+
+// Index returns the greatest index among the changes that the keys remember.
+func (kr *Keyring) Index() uint64 {
+	var last uint64
+	for _, k := range kr.ring.Load().keys {
+		last = max(last, k.ModifyIndex)
+	}
+	return last
 }
 
 // RotateEvery returns how long a key is active.
@@ -160,9 +171,15 @@ func (kr *Keyring) publish(keys []*key) error {
 	if err := store(kr.path, keys); err != nil {
 		return err
 	}
-	kr.ring.Store(newRing(keys))
+	old := kr.ring.Swap(newRing(keys))
+	if old != nil && kr.hooks.Changed != nil && !slices.EqualFunc(old.keys, keys, sameToSee) {
+		kr.hooks.Changed()
+	}
 	return nil
 }
+
+// sameToSee reports whether List shows no difference.
+func sameToSee(a, b *key) bool { return a.meta() == b.meta() }
 
 // edit returns the ring's keys, with a copy in place of each that fn changes;
 // fn reports whether it did. The caller holds mu.
@@ -179,12 +196,8 @@ func (kr *Keyring) edit(fn func(k *key) bool) []*key {
 
 // index returns the index of a change. The caller holds mu.
 func (kr *Keyring) index() uint64 {
-	if kr.next != nil {
-		return kr.next()
+	if kr.hooks.NextIndex != nil {
+		return kr.hooks.NextIndex()
 	}
-	var last uint64
-	for _, k := range kr.ring.Load().keys {
-		last = max(last, k.ModifyIndex)
-	}
-	return last + 1
+	return kr.Index() + 1
 }

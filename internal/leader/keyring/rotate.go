@@ -118,14 +118,13 @@ func (kr *Keyring) Remove(kid string, force bool) error {
 			return ErrInUse
 		}
 	}
-	kr.index()
 	return kr.publish(slices.DeleteFunc(slices.Clone(r.keys), func(k *key) bool { return k.ID == kid }))
 }
 
 // encrypts reports whether a variable needs the key. The caller holds mu.
 func (kr *Keyring) encrypts(kid string) (bool, error) {
-	if kr.uses.Variables == nil {
+	if kr.hooks.Variables == nil {
 		return true, nil
 	}
-	return kr.uses.Variables(kid)
+	return kr.hooks.Variables(kid)
 }

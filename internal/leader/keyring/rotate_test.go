@@ -36,7 +36,7 @@ func noForever(time.Time) (bool, error) { return false, nil }
 func TestSchedule(t *testing.T) {
 	c := newClock()
 	kr, path := create(t, c, identity.EdDSA)
-	kr.SetUses(keyring.Uses{Variables: none, Forever: noForever}, nil)
+	kr.SetHooks(keyring.Hooks{Variables: none, Forever: noForever})
 	start := c.Now()
 
 	steps := []struct {
@@ -110,7 +110,7 @@ func TestRetiredKeyStaysWhileNeeded(t *testing.T) {
 			c := newClock()
 			kr, _ := create(t, c, identity.EdDSA)
 			if tt.uses {
-				kr.SetUses(keyring.Uses{
+				kr.SetHooks(keyring.Hooks{
 					Variables: func(string) (bool, error) { return tt.variable, nil },
 					Forever: func(before time.Time) (bool, error) {
 						if !before.Equal(newClock().Now().Add(time.Minute)) {
@@ -118,7 +118,7 @@ func TestRetiredKeyStaysWhileNeeded(t *testing.T) {
 						}
 						return tt.forever, nil
 					},
-				}, nil)
+				})
 			}
 			if tt.ttl >= 0 {
 				if _, err := kr.Sign(c.claims(tt.ttl)); err != nil {
@@ -173,7 +173,7 @@ func TestRotateKeepsOldKey(t *testing.T) {
 func TestRotateByHand(t *testing.T) {
 	c := newClock()
 	kr, _ := create(t, c, identity.EdDSA)
-	kr.SetUses(keyring.Uses{Variables: none, Forever: noForever}, nil)
+	kr.SetHooks(keyring.Hooks{Variables: none, Forever: noForever})
 	if _, err := kr.Rotate(true, c.Now()); !errors.Is(err, keyring.ErrFullLate) {
 		t.Fatalf("got %v", err)
 	}
@@ -213,7 +213,7 @@ func TestRemove(t *testing.T) {
 	kr, path := create(t, c, identity.EdDSA)
 	first := kr.List()[0].KeyID
 	used := true
-	kr.SetUses(keyring.Uses{Variables: func(id string) (bool, error) { return used && id == first, nil }}, nil)
+	kr.SetHooks(keyring.Hooks{Variables: func(id string) (bool, error) { return used && id == first, nil }})
 	raw, err := kr.Sign(c.claims(0))
 	if err != nil {
 		t.Fatal(err)
@@ -241,10 +241,17 @@ func TestRemove(t *testing.T) {
 
 func TestIndexComesFromOutside(t *testing.T) {
 	kr, _ := create(t, newClock(), identity.EdDSA)
-	n := uint64(100)
-	kr.SetUses(keyring.Uses{}, func() uint64 { n++; return n })
+	n, changes := uint64(100), 0
+	kr.SetHooks(keyring.Hooks{NextIndex: func() uint64 { n++; return n }, Changed: func() { changes++ }})
 	m, err := kr.Rotate(false, time.Time{})
 	if err != nil || m.CreateIndex != 101 || kr.List()[0].ModifyIndex != 101 {
 		t.Fatalf("%+v %v %v", m, kr.List(), err)
+	}
+	c := newClock()
+	if _, err := kr.Sign(c.claims(0)); err != nil { // recorded in the file, but nothing to see
+		t.Fatal(err)
+	}
+	if changes != 1 || kr.Index() != 101 {
+		t.Fatalf("%d changes, index %d", changes, kr.Index())
 	}
 }

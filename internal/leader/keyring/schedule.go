@@ -93,10 +93,10 @@ func (kr *Keyring) collect(now time.Time) error {
 			continue
 		}
 		if k.Forever {
-			if kr.uses.Forever == nil {
+			if kr.hooks.Forever == nil {
 				continue
 			}
-			if held, err := kr.uses.Forever(k.Retired.Add(slack)); err != nil || held {
+			if held, err := kr.hooks.Forever(k.Retired.Add(slack)); err != nil || held {
 				if err != nil {
 					return err
 				}
@@ -114,7 +114,6 @@ func (kr *Keyring) collect(now time.Time) error {
 	if len(drop) == 0 {
 		return nil
 	}
-	kr.index()
 	return kr.publish(slices.DeleteFunc(slices.Clone(kr.ring.Load().keys), func(k *key) bool {
 		return slices.Contains(drop, k.ID)
 	}))

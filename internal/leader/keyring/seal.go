@@ -13,7 +13,7 @@ var ErrSealed = errors.New("does not decrypt: damaged, or moved from another pla
 // Encrypt seals plain with the active key's data key (AES-256-GCM) and binds it
 // to aad, which Decrypt needs again. It returns the id of the key. To be safe
 // against the key's removal, the caller stores the result before it lets
-// Uses.Variables answer.
+// Hooks.Variables answer.
 func (kr *Keyring) Encrypt(plain, aad []byte) (keyID string, sealed []byte, err error) {
 	k := kr.ring.Load().active
 	// A random nonce of 96 bits is good for 2^32 messages of one key.
