@@ -19,7 +19,7 @@ func PrivateTempRoot() (dir string, tmpfs bool) {
 // XDG_RUNTIME_DIR, is passed over.
 func PrivateTempRootFor(uid int) (dir string, tmpfs bool) {
 	for _, candidate := range tempRoots() {
-		if isTmpfs(candidate.path) && usableTempRoot(candidate) && canReach(candidate.path, uid) {
+		if isTmpfs(candidate.path) && candidate.usable() && canReach(candidate.path, uid) {
 			return candidate.path, true
 		}
 	}
@@ -31,6 +31,28 @@ func PrivateTempRootFor(uid int) (dir string, tmpfs bool) {
 type tempRoot struct {
 	path string
 	own  bool // must belong to us, not just to root
+}
+
+func (r tempRoot) usable() bool {
+	if r.own {
+		info, err := os.Stat(r.path)
+		if err != nil {
+			return false
+		}
+		if uid, _, ok := FileOwner(info); !ok || uid != CurrentUID() {
+			return false
+		}
+	}
+	return safeParent(r.path)
+}
+
+// SafeParent reports whether a private directory can be made in the directory
+// at path: it belongs to us or root, we can write to it, and nobody else can
+// rename or remove what we make in it (it is sticky where others can write).
+// What is above it is not looked at. Where there are no modes (Windows) only
+// that it is a directory is checked: what is made there brings its own DACL.
+func SafeParent(path string) bool {
+	return safeParent(path)
 }
 
 // CanReach reports whether the user uid could enter the directory at path by

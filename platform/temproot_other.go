@@ -2,8 +2,13 @@
 
 package platform
 
+import "os"
+
 func tempRoots() []tempRoot { return nil }
 
-func usableTempRoot(tempRoot) bool { return false }
+func safeParent(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
 
 func canReach(string, int) bool { return true }

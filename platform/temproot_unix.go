@@ -22,19 +22,19 @@ func tempRoots() []tempRoot {
 	return append(roots, tempRoot{path: "/dev/shm"})
 }
 
-func usableTempRoot(r tempRoot) bool {
-	info, err := os.Stat(r.path)
+func safeParent(path string) bool {
+	info, err := os.Stat(path)
 	if err != nil || !info.IsDir() {
 		return false
 	}
 	uid, _, ok := FileOwner(info)
-	if !ok || (uid != CurrentUID() && (r.own || uid != 0)) {
+	if !ok || (uid != CurrentUID() && uid != 0) {
 		return false
 	}
 	if info.Mode().Perm()&0o022 != 0 && info.Mode()&fs.ModeSticky == 0 {
 		return false
 	}
-	return unix.Faccessat(unix.AT_FDCWD, r.path, unix.W_OK|unix.X_OK, unix.AT_EACCESS) == nil
+	return unix.Faccessat(unix.AT_FDCWD, path, unix.W_OK|unix.X_OK, unix.AT_EACCESS) == nil
 }
 
 func canReach(path string, uid int) bool {
