@@ -58,7 +58,7 @@ func Read(path string, o Options) ([]byte, error) {
 			switch {
 			case !o.Valid(s.data):
 				err = ErrNotValid
-			case s.atRest() || s.same(last):
+			case s.atRest() || s.settled(last):
 				return s.data, nil
 			default:
 				err = ErrUnsettled
@@ -89,10 +89,15 @@ const restAge = time.Second
 // time in the future says nothing.
 func (s *sample) atRest() bool { return time.Since(s.info.ModTime()) > restAge }
 
-// same reports whether nothing happened between the two looks.
-func (s *sample) same(before *sample) bool {
-	return before != nil && os.SameFile(s.info, before.info) && s.info.ModTime().Equal(before.info.ModTime()) &&
-		bytes.Equal(s.data, before.data)
+// settled reports whether nothing happened to the file between the two looks. A
+// file that took another's place in that time counts as well: whoever writes does
+// so by renaming, and would never be read while it does that all the time.
+func (s *sample) settled(before *sample) bool {
+	if before == nil {
+		return false
+	}
+	return !os.SameFile(s.info, before.info) ||
+		s.info.ModTime().Equal(before.info.ModTime()) && bytes.Equal(s.data, before.data)
 }
 
 // take looks at the file once. A change while it reads is ErrUnsettled.

@@ -105,7 +105,7 @@ func (w *watcher) lookAt(f *file) (again bool) {
 		return false
 	case f.last != nil && bytes.Equal(s.data, f.last):
 		return false
-	case s.atRest() || s.same(before):
+	case s.atRest() || s.settled(before):
 		f.last = s.data
 		w.changed(f.name, bytes.Clone(s.data))
 		return false
