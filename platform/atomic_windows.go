@@ -22,7 +22,7 @@ func syncDir(string) error { return nil }
 func atomicRename(from, to string) error {
 	const patience = 2 * time.Second
 	deadline := time.Now().Add(patience)
-	for delay := time.Millisecond; ; delay = min(2*delay, 50*time.Millisecond) {
+	for delay := time.Millisecond; ; delay = min(2*delay, 10*time.Millisecond) {
 		err := os.Rename(from, to)
 		held := errors.Is(err, windows.ERROR_ACCESS_DENIED) || errors.Is(err, windows.ERROR_SHARING_VIOLATION)
 		if !held || time.Now().After(deadline) {

@@ -147,7 +147,7 @@ func protectFile(f *os.File) error {
 	// second handle to the same file, not to its name, is opened for that.
 	var opErr error
 	err = raw.Control(func(fd uintptr) {
-		h, _, callErr := reOpenFile.Call(fd, windows.WRITE_DAC,
+		h, _, callErr := reOpenFile.Call(fd, windows.READ_CONTROL|windows.WRITE_DAC,
 			windows.FILE_SHARE_READ|windows.FILE_SHARE_WRITE|windows.FILE_SHARE_DELETE, 0)
 		if windows.Handle(h) == windows.InvalidHandle {
 			opErr = callErr

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/taskagent/taskagent/platform"
 	"github.com/taskagent/taskagent/uds"
 )
 
@@ -41,6 +42,16 @@ func pathOf(t *testing.T, n int) (dir, path string) {
 }
 
 func TestPathLengths(t *testing.T) {
+	longest := uds.MaxPath
+	here, err := os.Open(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer here.Close()
+	if _, ok := platform.DescriptorPath(here); !ok {
+		// Bound by its path, in a staging directory with a name of its own.
+		longest -= len("/.sock-0123456789/s") - len("/api.sock")
+	}
 	for _, n := range []int{60, 103, 104, 107, 108, 110, 300, 2000} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			dir, path := pathOf(t, n)
@@ -64,7 +75,7 @@ func TestPathLengths(t *testing.T) {
 			}
 			wantNames(t, dir, "api.sock")
 			target, err := os.Readlink(path)
-			if isLink := err == nil; isLink != (n > uds.MaxPath) || (isLink && target != l.DialPath()) {
+			if isLink := err == nil; isLink != (n > longest) || (isLink && target != l.DialPath()) {
 				t.Errorf("link to %q, %v", target, err)
 			}
 			if err := l.Close(); err != nil {

@@ -35,15 +35,15 @@ func (l *Listener) place(o Options) (err error) {
 	defer stage.Close()
 	defer stageDir.Close()
 
-	// By its own name, where that fits, because tools that list sockets show
-	// what a socket was bound by.
-	name := l.name
-	if len(name) > 64 {
-		name = "s"
-	}
 	stagePath := filepath.Join(l.dir.Name(), stageName)
 	if p, ok := platform.DescriptorPath(stageDir); ok {
 		stagePath = p
+	}
+	// By its own name, where that fits, because tools that list sockets show
+	// what a socket was bound by.
+	name := l.name
+	if len(stagePath)+1+len(name) > MaxPath {
+		name = "s"
 	}
 	ln, info, err := bindIn(stage, stagePath, name, o)
 	if err != nil {
