@@ -1,0 +1,55 @@
+package envinject
+
+import (
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// defaultPath is where a command is searched for when the task has no PATH.
+const defaultPath = `C:\Windows\System32;C:\Windows`
+
+var (
+	errIsDirectory = errors.New("is a directory")
+	errBatch       = errors.New("a batch file is no program")
+)
+
+// withExtensions lists the files that a command without an extension may be.
+// Only programs are: a batch file would be run by cmd.exe, which reads its
+// arguments by rules of its own that no quoting survives.
+func withExtensions(file string, env []string) []string {
+	if filepath.Ext(file) != "" {
+		return []string{file}
+	}
+	list, ok := lookupEnv(env, "PATHEXT")
+	if !ok {
+		list = ".COM;.EXE"
+	}
+	var files []string
+	for ext := range strings.SplitSeq(strings.ToLower(list), ";") {
+		if ext != "" {
+			files = append(files, file+ext)
+		}
+	}
+	return files
+}
+
+func refuseFile(file string, _ fs.FileInfo) error {
+	ext := strings.ToLower(filepath.Ext(strings.TrimRight(file, " .")))
+	if ext == ".bat" || ext == ".cmd" {
+		return errBatch
+	}
+	return nil
+}
+
+func explain(file string, err error) (reason error, code int, hint string) {
+	switch {
+	case err == errBatch:
+		return err, codeNotExecutable, "run it with: cmd.exe /c " + file
+	case err == errIsDirectory, errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.Errno(193)):
+		return err, codeNotExecutable, "" // 193: ERROR_BAD_EXE_FORMAT
+	}
+	return err, codeFailed, ""
+}
