@@ -50,14 +50,13 @@ func FindDelivered(secretsDir string) (map[string]string, error) {
 	}
 	paths := make(map[string]string)
 	for _, e := range entries {
-		name := identity.DefaultName
-		if e.Name() != "nomad_token" {
-			rest, isToken := strings.CutPrefix(e.Name(), "nomad_")
-			if name, isToken = strings.CutSuffix(rest, ".jwt"); !isToken || rest == e.Name() {
-				continue
-			}
+		if e.Name() == "nomad_token" {
+			paths[identity.DefaultName] = filepath.Join(secretsDir, e.Name())
+			continue
 		}
-		if (identity.Spec{Name: name}).Validate() == nil {
+		rest, prefixed := strings.CutPrefix(e.Name(), "nomad_")
+		name, suffixed := strings.CutSuffix(rest, ".jwt")
+		if prefixed && suffixed && name != identity.DefaultName && (identity.Spec{Name: name}).Validate() == nil {
 			paths[name] = filepath.Join(secretsDir, e.Name())
 		}
 	}

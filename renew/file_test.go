@@ -40,7 +40,7 @@ func TestDeliveredPaths(t *testing.T) {
 
 func TestFindDelivered(t *testing.T) {
 	dir := t.TempDir()
-	for _, name := range []string{"nomad_token", "nomad_aws.jwt", "nomad_.jwt", "nomad_a b.jwt", "aws.jwt", "nomad_x", "api.sock", "env"} {
+	for _, name := range []string{"nomad_token", "nomad_aws.jwt", "nomad_.jwt", "nomad_default.jwt", "nomad_a b.jwt", "aws.jwt", "nomad_x", "api.sock", "env"} {
 		write(t, filepath.Join(dir, name), "")
 	}
 	got, err := renew.FindDelivered(dir)
