@@ -137,6 +137,8 @@ func (w *watch) plan(now time.Time, d time.Duration) { w.last, w.planned = now, 
 // process was stopped, or somebody set the clock.
 func (w *watch) jumped(now time.Time) bool {
 	ran := now.Sub(w.last)
-	wall := now.Round(0).Sub(w.last.Round(0))
-	return ran > w.planned+late || (wall-ran).Abs() > late
+	return ran > w.planned+late || differ(now.Round(0).Sub(w.last.Round(0)), ran)
 }
+
+// differ reports whether the wall clock moved otherwise than the monotonic one.
+func differ(wall, ran time.Duration) bool { return (wall - ran).Abs() > late }
