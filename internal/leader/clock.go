@@ -1,10 +1,6 @@
 package leader
 
-import (
-	"time"
-
-	"github.com/taskagent/taskagent/internal/leader/keyring"
-)
+import "time"
 
 const (
 	// idleTick is how often the wall clock is looked at when nothing is due.
@@ -109,17 +105,8 @@ func (l *Leader) advanceKeys() (next time.Time) {
 
 // rekey finishes full rotations that a crash or an error has interrupted.
 func (l *Leader) rekey() {
-	for _, m := range l.keys.List() {
-		if m.State != keyring.StateRekeying {
-			continue
-		}
-		if err := l.store.Reencrypt(); err != nil {
-			l.log.Error("cannot encrypt all variables with the new key", "error", err)
-			return
-		}
-		if err := l.keys.Rekeyed(m.KeyID); err != nil {
-			l.log.Error("cannot finish a full rotation", "key", m.KeyID, "error", err)
-		}
+	if err := l.api.FinishRekeying(); err != nil {
+		l.log.Error("cannot encrypt all variables with the new key; the old one stays", "error", err)
 	}
 }
 

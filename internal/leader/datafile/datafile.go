@@ -103,7 +103,7 @@ func Publish(path string, data []byte) (err error) {
 	return syncDir(dir)
 }
 
-// Sweep removes temporary files that a crash left in dir. Only the holder of
+// Sweep removes temporary files and directories that a crash left in dir. Only the holder of
 // the directory's lock may call it.
 func Sweep(dir string) error {
 	entries, err := os.ReadDir(dir)
@@ -111,10 +111,12 @@ func Sweep(dir string) error {
 		return &Error{Op: "read", Path: dir, Err: cause(err)}
 	}
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), ".") && strings.Contains(e.Name(), tempMark) && e.Type().IsRegular() {
-			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return &Error{Op: "remove", Path: filepath.Join(dir, e.Name()), Err: cause(err)}
-			}
+		if !strings.HasPrefix(e.Name(), ".") || !strings.Contains(e.Name(), tempMark) {
+			continue
+		}
+		// RemoveAll follows no symlink.
+		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+			return &Error{Op: "remove", Path: filepath.Join(dir, e.Name()), Err: cause(err)}
 		}
 	}
 	return nil

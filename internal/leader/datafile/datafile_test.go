@@ -115,6 +115,9 @@ func TestSweep(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if err := os.MkdirAll(filepath.Join(dir, ".restore.tmp-ABC", "x"), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	if err := datafile.Sweep(dir); err != nil {
 		t.Fatal(err)
 	}
