@@ -38,7 +38,11 @@ func (p *Policy) decode(root node) *Error {
 		case "sentinel":
 			decode = func(b block) *Error { return decodeCapability(b, &p.Sentinel, &sentinelWords) }
 		default:
-			return it.keys[0].place.errorf("unknown block %q; known are %s", it.keys[0].text, strings.Join(blockWords[:], ", "))
+			what := "block"
+			if it.assigned && it.value.kind != nodeBody {
+				what = "attribute"
+			}
+			return it.keys[0].place.errorf("unknown %s %q; the blocks are %s", what, it.keys[0].text, strings.Join(blockWords[:], ", "))
 		}
 		blocks, err := blocksOf(it, labels)
 		if err != nil {

@@ -26,7 +26,10 @@ func (c Claims) Apply(identities []wire.Identity) {
 	}
 }
 
-func isVault(name string) bool { return strings.HasPrefix(name, "vault_") }
+func isVault(name string) bool {
+	cluster, ok := strings.CutPrefix(name, "vault_")
+	return ok && cluster != ""
+}
 
 func isConsul(name string) bool {
 	return strings.HasPrefix(name, "consul_") || strings.HasPrefix(name, "consul-service_")

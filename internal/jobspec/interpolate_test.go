@@ -101,7 +101,7 @@ func TestLookup(t *testing.T) {
 }
 
 func TestClaimsApply(t *testing.T) {
-	ids := []wire.Identity{defaultIdentity, id("vault_x"), id("vault"), id("consul_x"), id("consul-service_x"), id("consul"), id("aws"),
+	ids := []wire.Identity{defaultIdentity, id("vault_x"), id("vault"), id("vault_"), id("consul_x"), id("consul-service_x"), id("consul"), id("aws"),
 		with(id("vault_y"), func(i *wire.Identity) { i.Service, i.VaultRole = "s", "kept" }),
 		with(id("vault_z"), func(i *wire.Identity) { i.VaultRole, i.VaultNamespace = "old", "kept" })}
 	jobspec.Claims{ConsulNamespace: "c", VaultRole: "r"}.Apply(ids)
@@ -109,7 +109,7 @@ func TestClaimsApply(t *testing.T) {
 	for _, i := range ids {
 		got[i.Name] = i.ConsulNamespace + "/" + i.VaultNamespace + "/" + i.VaultRole
 	}
-	want := map[string]string{"default": "//", "vault_x": "//r", "vault": "//", "consul_x": "c//", "consul-service_x": "c//", "consul": "//", "aws": "//",
+	want := map[string]string{"default": "//", "vault_x": "//r", "vault": "//", "vault_": "//", "consul_x": "c//", "consul-service_x": "c//", "consul": "//", "aws": "//",
 		"vault_y": "//kept", "vault_z": "/kept/r"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
