@@ -1,0 +1,63 @@
+package agent
+
+import (
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/taskagent/taskagent/envinject"
+	"github.com/taskagent/taskagent/identity"
+	"github.com/taskagent/taskagent/platform"
+)
+
+// changed acts on renewed tokens: all are published first, then the task is
+// told once. A restart makes signals pointless; two identities that ask for
+// the same signal cause one. It returns what is published now: where that
+// failed it is still the old token, and the file still whole.
+func (s *session) changed(old, now map[string]identity.Token) map[string]identity.Token {
+	published := maps.Clone(old)
+	restart := false
+	var signals []string
+	for _, name := range slices.Sorted(maps.Keys(now)) {
+		if now[name] == old[name] {
+			continue
+		}
+		spec := s.specs[name]
+		if err := s.dirs.publish(spec, now[name]); err != nil {
+			s.c.Logger.Error("the renewed token could not be published", "identity", name, "error", err)
+			continue
+		}
+		published[name] = now[name]
+		s.c.Logger.Debug("renewed", "identity", name, "expires", now[name].Expiry())
+		switch spec.ChangeMode {
+		case identity.ChangeRestart:
+			restart = true
+		case identity.ChangeSignal:
+			if !slices.Contains(signals, spec.ChangeSignal) {
+				signals = append(signals, spec.ChangeSignal)
+			}
+		}
+	}
+	if s.sup == nil {
+		return published
+	}
+	if restart {
+		s.quiet("restart the task", s.sup.Restart(s.environ()))
+		return published
+	}
+	for _, name := range signals {
+		sig, err := platform.ParseSignal(name)
+		if err == nil {
+			err = s.sup.Signal(sig)
+		}
+		s.quiet("signal the task", err)
+	}
+	return published
+}
+
+// quiet warns about err, unless it only says that the task has just ended.
+func (s *session) quiet(what string, err error) {
+	if err != nil && !errors.Is(err, envinject.ErrEnded) {
+		s.c.Logger.Warn(what, "error", err)
+	}
+}

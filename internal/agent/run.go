@@ -1,0 +1,331 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/taskagent/taskagent/envinject"
+	"github.com/taskagent/taskagent/identity"
+	"github.com/taskagent/taskagent/internal/fault"
+	"github.com/taskagent/taskagent/internal/wire"
+	"github.com/taskagent/taskagent/platform"
+	"github.com/taskagent/taskagent/renew"
+)
+
+// errLost ends a task whose identity the leader has given up.
+var errLost = errors.New("the leader has given this task up: its tokens are refused")
+
+// codeFailed is the exit status of a failure that is taskagent's own.
+const codeFailed = 125
+
+// publishAgain is when a token that could not be published is tried again.
+const publishAgain = 5 * time.Second
+
+// session is one task from start to stop.
+type session struct {
+	c       *Config
+	origin  origin
+	dirs    *dirs
+	door    *door
+	started *wire.Started
+	renewer *renew.Renewer
+	specs   map[string]identity.Spec
+	sup     *envinject.Supervisor // nil without a command
+}
+
+// Run runs one task, or serves without one, from start to stop, and returns the
+// status to exit with. What it made it removes, whatever happens. For
+// commands without a task, ctx ends them; a task gets its signals itself.
+func Run(ctx context.Context, c *Config) (int, error) {
+	if err := platform.Harden(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		c.Logger.Debug("not hardened", "error", err)
+	}
+	for _, w := range c.Warnings {
+		c.Logger.Warn(w)
+	}
+	s := &session{c: c, origin: newLeaderOrigin(c), specs: map[string]identity.Spec{}}
+	for _, id := range c.Task.Identities {
+		s.specs[id.Name] = id.Spec
+	}
+	switch c.Kind {
+	case Once:
+		return s.once(ctx)
+	case Serve:
+		return s.serve(ctx)
+	}
+	return s.task(ctx)
+}
+
+// task runs the command.
+func (s *session) task(ctx context.Context) (int, error) {
+	sup, err := envinject.New(envinject.Config{
+		Command: s.c.Command, User: credential(s.c.User),
+		KillSignal: s.c.KillSignal, KillTimeout: s.c.KillTimeout,
+		RelaySignals: true, Terminal: true, ReapOrphans: true,
+		Notify: s.logEvent,
+	})
+	if err != nil {
+		return codeFailed, err
+	}
+	defer sup.Close()
+	s.sup = sup
+	// A signal that comes before there is a task ends the start.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		<-sup.Done()
+		cancel()
+	}()
+	defer s.close(ctx)
+	if err := s.open(ctx); err != nil {
+		var interrupted *envinject.InterruptedError
+		if errors.As(sup.Exit().Err, &interrupted) {
+			return interrupted.ExitCode(), nil
+		}
+		return codeFailed, err
+	}
+	if err := sup.Start(s.environ()); err != nil {
+		return startFailed(err)
+	}
+	failure := s.attend(ctx, sup.Done())
+	if failure != nil {
+		_ = sup.Stop(context.WithoutCancel(ctx))
+	}
+	exit := sup.Exit()
+	switch {
+	case failure != nil:
+		return codeFailed, failure
+	case exit.Err != nil:
+		return exit.Status(), exit.Err
+	}
+	return exit.Status(), nil
+}
+
+// startFailed returns the status a shell would give for a command that could
+// not be started. A signal that came first is no failure of ours.
+func startFailed(err error) (int, error) {
+	var coded interface{ ExitCode() int }
+	var interrupted *envinject.InterruptedError
+	switch {
+	case errors.As(err, &interrupted):
+		return interrupted.ExitCode(), nil
+	case errors.As(err, &coded):
+		return coded.ExitCode(), err
+	}
+	return codeFailed, err
+}
+
+// serve publishes and serves until ctx ends.
+func (s *session) serve(ctx context.Context) (int, error) {
+	defer s.close(ctx)
+	if err := s.open(ctx); err != nil {
+		if ctx.Err() != nil {
+			return 0, nil
+		}
+		return codeFailed, err
+	}
+	s.c.Logger.Info("serving", "secrets", s.dirs.secrets(), "socket", s.door.path(), "alloc", s.started.AllocID)
+	if err := s.attend(ctx, ctx.Done()); err != nil {
+		return codeFailed, err
+	}
+	return 0, nil
+}
+
+// once publishes and leaves everything where it is.
+func (s *session) once(ctx context.Context) (int, error) {
+	var err error
+	if s.dirs, err = openDirs(s.c); err != nil {
+		return codeFailed, err
+	}
+	if err = s.fetch(ctx); err != nil {
+		_ = s.dirs.close()
+		return codeFailed, err
+	}
+	defer s.origin.End(ctx)
+	s.dirs.keep()
+	s.c.Logger.Info("published", "secrets", s.dirs.secrets(), "alloc", s.started.AllocID)
+	return 0, nil
+}
+
+// open does everything that comes before the task: directories, identities,
+// files, socket, in this order.
+func (s *session) open(ctx context.Context) error {
+	var err error
+	if s.dirs, err = openDirs(s.c); err != nil {
+		return err
+	}
+	if err = s.fetch(ctx); err != nil {
+		return err
+	}
+	s.door, err = openDoor(s.c, s.dirs.secrets(), s.origin.Door(), s.currentDefault)
+	return err
+}
+
+// fetch gets and publishes the first token of every identity.
+func (s *session) fetch(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, s.c.StartTimeout)
+	defer cancel()
+	started, err := s.origin.Start(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fault.Hint(fmt.Errorf("no identity within %s: %w", s.c.StartTimeout, err), "-start-timeout waits longer; `taskagent status` asks the leader")
+	}
+	if err != nil {
+		return err
+	}
+	s.started = started
+	tokens, err := parseTokens(started.Tokens)
+	if err != nil {
+		return fmt.Errorf("the leader's first tokens: %w", err)
+	}
+	for _, id := range s.c.Task.Identities {
+		t, ok := tokens[id.Name]
+		if !ok {
+			return fmt.Errorf("the leader signed no identity %q", id.Name)
+		}
+		if err := s.dirs.publish(id.Spec, t); err != nil {
+			return err
+		}
+	}
+	s.renewer, err = renew.New(renew.Config{
+		Source: s.origin, Names: slices.Collect(maps.Keys(s.specs)), Initial: tokens, OnFailure: s.renewalFailed,
+	})
+	return err
+}
+
+// attend keeps the identities fresh until done, or until they are gone for good.
+func (s *session) attend(ctx context.Context, done <-chan struct{}) error {
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	watch := s.renewer.Watch()
+	go func() { ended <- s.renewer.Run(ctx) }()
+	defer func() {
+		cancel()
+		watch.Stop()
+	}()
+	s.report(ctx)
+	published := s.current()
+	var again <-chan time.Time
+	for {
+		select {
+		case <-done:
+			return nil
+		case <-s.origin.Lost():
+			return fault.Hint(errLost, "its agent was out of touch with the leader for too long, or the leader's data was replaced; start it again")
+		case err := <-ended:
+			if ctx.Err() != nil {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			ended = nil
+		case <-watch.C():
+		case <-again:
+		}
+		tokens := s.current()
+		again = nil
+		if published = s.changed(published, tokens); !maps.Equal(published, tokens) {
+			again = time.After(publishAgain)
+		}
+		s.report(ctx)
+	}
+}
+
+// report tells status when tokens expire and are renewed next.
+func (s *session) report(ctx context.Context) {
+	r := wire.Report{NextRenewal: s.renewer.NextRenewal(), Expires: map[string]time.Time{}}
+	for name, t := range s.current() {
+		if !t.Expiry().IsZero() {
+			r.Expires[name] = t.Expiry()
+		}
+	}
+	if s.door != nil {
+		r.Socket = s.door.path()
+	}
+	s.origin.Report(ctx, r)
+}
+
+// currentDefault is the token that -inject-token adds to a request.
+func (s *session) currentDefault() (string, bool) {
+	t, ok := s.renewer.Current(identity.DefaultName)
+	return t.Reveal(), ok
+}
+
+// current returns the newest token of every identity.
+func (s *session) current() map[string]identity.Token {
+	tokens := make(map[string]identity.Token, len(s.specs))
+	for name := range s.specs {
+		if t, ok := s.renewer.Current(name); ok {
+			tokens[name] = t
+		}
+	}
+	return tokens
+}
+
+// renewalFailed warns; the last good token stays where it is.
+func (s *session) renewalFailed(f renew.Failure) {
+	s.c.Logger.Warn("identities could not be renewed", "identities", f.Names, "retry_in", f.Retry.Round(time.Millisecond), "error", f.Err)
+}
+
+// environ is the environment of the task's next process.
+func (s *session) environ() []string {
+	c, t := s.c, s.c.Task
+	e := envinject.TaskEnv{
+		Region: t.Region, Datacenter: t.Datacenter, Namespace: t.Namespace,
+		JobID: t.Job, JobName: c.JobName, Group: t.Group, Task: t.Task,
+		AllocID: s.started.AllocID, AllocIndex: s.started.AllocIndex,
+		SecretsDir: s.dirs.secrets(), TaskDir: s.dirs.local(), AllocDir: s.dirs.alloc(),
+		UnixAddr: "unix://" + s.door.path(), Addr: s.door.addr,
+		Tokens: map[string]string{},
+	}
+	for name, token := range s.current() {
+		if spec := s.specs[name]; spec.Env {
+			e.Tokens[spec.EnvName()] = token.Reveal()
+		}
+	}
+	o := envinject.MergeOptions{Task: e.Vars()}
+	if c.User != nil {
+		o.User = &envinject.UserEnv{Name: c.User.Name, Home: c.User.Home}
+	}
+	return envinject.Merge(c.Environ, o)
+}
+
+// close undoes open, last made first. The socket goes before the lease: no
+// request meets a task that is half gone.
+func (s *session) close(ctx context.Context) {
+	if s.door != nil {
+		s.door.close()
+	}
+	if s.started != nil {
+		s.origin.End(ctx)
+	}
+	if s.dirs != nil {
+		if err := s.dirs.close(); err != nil {
+			s.c.Logger.Warn("clean up", "error", err)
+		}
+	}
+}
+
+func credential(u *platform.User) *platform.Credential {
+	if u == nil {
+		return nil
+	}
+	return &platform.Credential{UID: u.UID, GID: u.GID, Groups: u.Groups}
+}
+
+// logEvent notes what happens to the task. What the user caused is no news.
+func (s *session) logEvent(e envinject.Event) {
+	log := s.c.Logger
+	switch e.Kind {
+	case envinject.TaskRestarting:
+		log.Info(string(e.Kind))
+	case envinject.TaskKilled, envinject.GroupLeft:
+		log.Warn(string(e.Kind), "pid", e.PID, "error", e.Err)
+	default:
+		log.Debug(string(e.Kind), "pid", e.PID, "signal", e.Signal, "exit", e.Exit.String())
+	}
+}
