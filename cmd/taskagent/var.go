@@ -204,13 +204,15 @@ func checkIndex(s string) (url.Values, error) {
 	return url.Values{"cas": {s}}, nil
 }
 
+// casHint says what a conflict means; the answer to one holds the variable as it is now.
 func casHint(err error) error {
 	var status *statusError
-	if errors.As(err, &status) && status.status == http.StatusConflict {
-		var now variable
-		if json.Unmarshal([]byte(status.body), &now) == nil && now.Path != "" {
-			status.body = fmt.Sprintf("the variable has changed: its index is %d", now.ModifyIndex)
-		}
+	if !errors.As(err, &status) || status.status != http.StatusConflict {
+		return err
+	}
+	var now variable
+	if json.Unmarshal([]byte(status.body), &now) == nil && now.Path != "" {
+		err = fmt.Errorf("variable %q has changed: its index is %d", now.Path, now.ModifyIndex)
 		return fault.Hint(err, "read it again, then write with its present index as -check-index")
 	}
 	return err

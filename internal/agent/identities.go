@@ -3,7 +3,6 @@ package agent
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/taskagent/taskagent/identity"
 	"github.com/taskagent/taskagent/internal/fault"
@@ -34,9 +33,9 @@ func (c *Config) resolveIdentities(o Options, job *jobspec.Task) error {
 		ids = replaceIdentity(ids, wire.Identity{Spec: s})
 	}
 	c.defaultFlags(o, &ids[0].Spec)
+	jobspec.Claims{ConsulNamespace: o.ConsulNamespace, VaultNamespace: o.VaultNamespace, VaultRole: o.VaultRole}.Apply(ids)
 	specs := make([]identity.Spec, 0, len(ids))
 	for i := range ids {
-		claimFlags(o, &ids[i])
 		ids[i].Spec = ids[i].Canonical()
 		if c.Kind == Once && ids[i].TTL == 0 {
 			ids[i].TTL = defaultOnceTTL
@@ -94,17 +93,6 @@ func (c *Config) defaultFlags(o Options, s *identity.Spec) {
 	}
 	if o.ChangeSignal != "" {
 		s.ChangeSignal = o.ChangeSignal
-	}
-}
-
-// claimFlags lays the flags for claims over the identities they are for.
-func claimFlags(o Options, id *wire.Identity) {
-	if strings.HasPrefix(id.Name, "vault_") {
-		id.VaultRole = first(o.VaultRole, id.VaultRole)
-		id.VaultNamespace = first(o.VaultNamespace, id.VaultNamespace)
-	}
-	if strings.HasPrefix(id.Name, "consul_") {
-		id.ConsulNamespace = first(o.ConsulNamespace, id.ConsulNamespace)
 	}
 }
 

@@ -166,13 +166,17 @@ func newUUID() string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
-// commandName is the job's name when nobody named one.
+// commandName is the job's name when nobody named one: the command's, or
+// "task" for a command whose name cannot be a job's.
 func commandName(command []string) string {
 	if len(command) == 0 {
 		return ""
 	}
-	name := filepath.Base(command[0])
-	return strings.TrimSuffix(name, ".exe")
+	name := strings.TrimSuffix(filepath.Base(command[0]), ".exe")
+	if checkName("job", name) != nil {
+		return "task"
+	}
+	return name
 }
 
 func (c *Config) resolveServices(o Options, job *jobspec.Task) error {
