@@ -168,7 +168,7 @@ func (c *agentConn) answer(ctx context.Context, req *wire.Request) (resp wire.Re
 	case req.Report != nil:
 		c.leases.note(c.lease, *req.Report)
 	case req.End != nil:
-		c.leases.log.Info("task ended", "alloc", c.task.AllocID, "job", c.task.Job, "task", c.task.Task)
+		c.leases.log.Debug("task ended", "alloc", c.task.AllocID, "job", c.task.Job, "task", c.task.Task)
 		c.leases.end(c.lease)
 	}
 	return resp, err

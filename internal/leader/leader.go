@@ -18,6 +18,7 @@ import (
 	"github.com/taskagent/taskagent/internal/leader/keyring"
 	"github.com/taskagent/taskagent/internal/leader/state"
 	"github.com/taskagent/taskagent/internal/wire"
+	"github.com/taskagent/taskagent/platform"
 )
 
 // Leader is a running leader.
@@ -96,6 +97,9 @@ func run(ctx context.Context, cfg Config) (err error) {
 				l.log.Error("cannot lead", "error", err)
 			}
 		}()
+	}
+	if err := platform.Harden(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		l.log.Warn("the keys in memory are not kept out of core dumps", "error", err)
 	}
 	l.ctx, l.leave = context.WithCancelCause(ctx)
 	defer l.leave(nil)

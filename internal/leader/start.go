@@ -48,7 +48,7 @@ func (l *leases) start(ctx context.Context, s *wire.Start, h holder, pid int) (*
 		l.log.Error("cannot start a task", "task", s.Task, "error", err)
 		return nil, nil, &wire.Error{Code: wire.CodeUnavailable, Message: fmt.Sprintf("start task %q: %v", s.Task, err)}
 	}
-	l.log.Info("task started", "alloc", t.AllocID, "namespace", t.Namespace, "job", t.Job, "group", t.Group, "task", t.Task, "once", t.Once)
+	l.log.Debug("task started", "alloc", t.AllocID, "namespace", t.Namespace, "job", t.Job, "group", t.Group, "task", t.Task, "once", t.Once)
 	if t.Once {
 		return nil, t, nil
 	}

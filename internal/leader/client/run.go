@@ -13,6 +13,10 @@ import (
 // on the way.
 const attemptTime = time.Minute
 
+// endPatience is how long a lease that is to end waits for a leader to come by
+// itself: one that takes over is there in less.
+const endPatience = 300 * time.Millisecond
+
 // run reads from the connection and makes a new one when it breaks, until the
 // lease is lost or given back.
 func (l *Lease) run(s *session) {
@@ -50,6 +54,10 @@ func (l *Lease) reconnect() *session {
 		}
 		if e, ok := errors.AsType[*wire.Error](err); ok && e.Code == wire.CodeLost {
 			_ = l.markLost(e)
+			return nil
+		}
+		if l.isEnding() && errors.Is(err, ErrNoLeader) && time.Since(began) > endPatience {
+			l.finish(err)
 			return nil
 		}
 		if !warned && time.Since(began) > time.Second {
@@ -91,6 +99,12 @@ func (l *Lease) resume() (*session, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+func (l *Lease) isEnding() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ending
 }
 
 // attach makes s the lease's connection, unless it was given back meanwhile.
