@@ -104,6 +104,12 @@ func (w *world) start(name string, flags []string, command ...string) *task {
 
 func (w *world) launch(name string, flags []string, command ...string) *task {
 	w.t.Helper()
+	return w.launchEnv(name, nil, flags, command...)
+}
+
+// launchEnv is launch with more variables in the agent's environment.
+func (w *world) launchEnv(name string, env, flags []string, command ...string) *task {
+	w.t.Helper()
 	dir := filepath.Join(w.dir, name)
 	if len(command) == 0 {
 		command = []string{"sleep", "600"}
@@ -111,6 +117,7 @@ func (w *world) launch(name string, flags []string, command ...string) *task {
 	args := append([]string{"run", "-secrets-dir", dir}, flags...)
 	tk := &task{t: w.t, cmd: w.command(append(append(args, "--"), command...)...), dir: dir, stderr: &syncBuffer{}, done: make(chan struct{})}
 	tk.cmd.Stderr = tk.stderr
+	tk.cmd.Env = append(tk.cmd.Env, env...)
 	if err := tk.cmd.Start(); err != nil {
 		w.t.Fatal(err)
 	}
