@@ -48,10 +48,11 @@ func (c Config) Validate() error {
 
 // say tells whoever started a detached leader why it does not lead.
 func (c Config) say(err error) {
+	leading, isLeading := errors.AsType[*LeadingError](err)
 	switch {
 	case c.Stdout == nil || !c.Detached:
 	case err == nil:
-	case errors.Is(err, ErrLeading):
+	case isLeading && !leading.Silent:
 		// Another one was quicker, which serves whoever asked as well.
 		fmt.Fprintln(c.Stdout, "ready")
 	default:

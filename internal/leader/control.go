@@ -3,6 +3,7 @@ package leader
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 
 	"github.com/taskagent/taskagent/internal/wire"
 	"github.com/taskagent/taskagent/platform"
@@ -22,7 +23,7 @@ func (l *Leader) trusted() http.Handler {
 		l.leave(errHandover)
 	})
 	mux.HandleFunc("GET "+wire.SnapshotPath, l.serveSnapshot)
-	mux.Handle("/", l.api.TrustedHandler())
+	nomad := l.api.TrustedHandler()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		cred, err := uds.PeerFromContext(r.Context())
 		if err != nil || !mayOperate(cred) {
@@ -32,7 +33,11 @@ func (l *Leader) trusted() http.Handler {
 			http.Error(w, "only the owner of the data directory and root may use this socket", http.StatusForbidden)
 			return
 		}
-		mux.ServeHTTP(w, r)
+		if strings.HasPrefix(r.URL.Path, "/taskagent/") {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		nomad.ServeHTTP(w, r) // as it came: what a path means is for Nomad's API to say
 	})
 }
 

@@ -5,8 +5,8 @@
 // every task, and serves Nomad's HTTP API through three doors: leader.sock for
 // the directory's owner and root, whom the kernel vouches for; task.sock, where
 // nothing but the token counts; and, when asked for, a TCP listener for
-// operators with a token. A token dies with its task: Leader.Authenticate
-// refuses what was signed for a task that has ended or was lost.
+// operators with a token. A token dies with its task: what was signed
+// for a task that has ended or was lost is refused at every door.
 //
 // It refuses to run as anyone but the owner of the data directory, and next to
 // another leader of it. It never talks to a leader elsewhere. What the API does

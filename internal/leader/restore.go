@@ -58,7 +58,11 @@ func restore(ctx context.Context, dataDir, path string) error {
 		return err
 	}
 	defer os.RemoveAll(stage)
-	if err := unpack(f, stage); err != nil {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if err := unpack(f, info.Size(), stage); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	if err := checkStage(stage); err != nil {
@@ -97,8 +101,8 @@ func mustBeNew(dataDir string) error {
 	return nil
 }
 
-// unpack writes the members of a snapshot into the directory stage.
-func unpack(r io.Reader, stage string) error {
+// unpack writes the members of a snapshot of that size into the directory stage.
+func unpack(r io.Reader, size int64, stage string) error {
 	t := tar.NewReader(r)
 	h, err := t.Next()
 	if err != nil || h.Name != snapshotAbout {
@@ -127,6 +131,10 @@ func unpack(r io.Reader, stage string) error {
 		if !slices.Contains([]string{datadir.Version, datadir.Keyring, datadir.Settings, datadir.Token, datadir.State}, h.Name) {
 			return fmt.Errorf("%w: it holds %q", errNoSnapshot, h.Name)
 		}
+		// An archive can describe holes larger than any disk; ours has none.
+		if size -= h.Size; size < 0 {
+			return errNoSnapshot
+		}
 		if err := unpackMember(root, h.Name, t); err != nil {
 			return err
 		}
@@ -140,7 +148,7 @@ func unpackMember(root *os.Root, name string, r io.Reader) error {
 	}
 	defer f.Close()
 	if _, err := io.Copy(f, r); err != nil {
-		if errors.Is(err, io.ErrUnexpectedEOF) {
+		if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, tar.ErrHeader) {
 			return errNoSnapshot
 		}
 		return err
