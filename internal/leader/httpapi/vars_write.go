@@ -107,16 +107,18 @@ func written(m *state.VariableMeta, items []byte) rawJSON {
 }
 
 // conflict is the answer to a write that found the variable other than expected:
-// as it is, without its items for those who may not read it.
+// as it is, without its items for those who may not read it, and without its lock
+// for all but the operator: knowing a lock's id is holding it.
 func (c *call) conflict(who *caller, e *state.ConflictError) any {
 	v := e.Current
+	lock := who.bare.IsManagement()
 	if !who.bare.AllowVariable(acl.VarRead, v.Namespace, v.Path) {
 		v.Items = nil
 		if e.Unlocking {
-			v.Lock = &state.Lock{}
+			v.Lock, lock = &state.Lock{}, true // an empty one, as Nomad has it
 		}
 	}
-	return withStatus{http.StatusConflict, written(&v.VariableMeta, v.Items)}
+	return withStatus{http.StatusConflict, rawJSON(appendVariable(nil, &v.VariableMeta, v.Items, lock))}
 }
 
 // deleteVariable answers DELETE.

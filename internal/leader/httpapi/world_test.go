@@ -151,7 +151,6 @@ func (a answer) String() string { return fmt.Sprintf("%d %s", a.status, a.body) 
 // do sends a request through a door. The body is sent as it is when it is a
 // string, and as JSON otherwise.
 func (w *world) do(h http.Handler, token, method, path string, body any, headers ...string) answer {
-	w.t.Helper()
 	r := request(method, path, body)
 	if token != "" {
 		r.Header.Set("X-Nomad-Token", token)
@@ -190,7 +189,6 @@ func request(method, path string, body any) *http.Request {
 
 // as sends a request as the operator through the operators' door.
 func (w *world) as(method, path string, body any) answer {
-	w.t.Helper()
 	return w.do(w.http, w.mgmt, method, path, body)
 }
 
