@@ -27,7 +27,7 @@ type Options struct {
 	// TLS turns TLS on, for RPC with verified names, and for HTTP with client
 	// certificates. The cluster's Certs are then set.
 	TLS bool
-	// Tasks is false where no allocation is needed: then there is no client.
+	// NoClient is for tests that need no allocation.
 	NoClient bool
 }
 
@@ -112,7 +112,7 @@ const commonConfig = `
 name = %q
 data_dir = %q
 bind_addr = "127.0.0.1"
-log_level = "DEBUG"
+log_level = "INFO"
 disable_update_check = true
 leave_on_interrupt = false
 acl {
@@ -123,9 +123,14 @@ acl {
 
 const serverConfig = `
 ports {
-  http = %d
-  rpc  = %d
-  serf = %d
+  http = %[1]d
+  rpc  = %[2]d
+  serf = %[3]d
+}
+advertise {
+  http = "127.0.0.1:%[1]d"
+  rpc  = "127.0.0.1:%[2]d"
+  serf = "127.0.0.1:%[3]d"
 }
 server {
   enabled          = true
@@ -135,11 +140,16 @@ server {
 
 const clientConfig = `
 ports {
-  http = %d
+  http = %[1]d
+}
+advertise {
+  http = "127.0.0.1:%[1]d"
+  rpc  = "127.0.0.1"
+  serf = "127.0.0.1"
 }
 client {
   enabled           = true
-  servers           = [%q]
+  servers           = [%[2]q]
   cpu_total_compute = 8000
   memory_total_mb   = 4096
   options = {
@@ -198,8 +208,11 @@ func (c *Cluster) Logs() string {
 func (c *Cluster) Eventually(what string, f func() bool) {
 	c.t.Helper()
 	for deadline := time.Now().Add(90 * time.Second); !f(); time.Sleep(100 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			c.t.Fatalf("waited in vain for %s\n%s", what, c.Logs())
+		switch {
+		case c.server.crashed(), c.client.crashed():
+			c.t.Fatalf("Nomad ended while waiting for %s", what)
+		case time.Now().After(deadline):
+			c.t.Fatalf("waited in vain for %s", what)
 		}
 	}
 }

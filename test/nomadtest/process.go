@@ -73,6 +73,19 @@ func (p *process) stop(sig syscall.Signal) {
 	p.cmd = nil
 }
 
+// crashed reports whether it ended without being told to.
+func (p *process) crashed() bool {
+	if p == nil || p.cmd == nil {
+		return false
+	}
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
+}
+
 // close ends the tasks first: they outlive a client.
 func (c *Cluster) close() {
 	if c.client != nil {
