@@ -321,6 +321,46 @@ func TestClockSetBack(t *testing.T) {
 	w.check(t, out.tokens["default"], nil)
 }
 
+// Who is needed stays: for tasks, also those whose agent is away, and for
+// requests, also those that have just been answered.
+func TestLingerTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		ctx, leave := context.WithCancelCause(t.Context())
+		defer leave(nil)
+		l := &Leader{cfg: Config{Linger: 30 * time.Second}, leases: w.leases, ctx: ctx, leave: leave}
+		stays := func(why string, due time.Duration) {
+			t.Helper()
+			next := l.linger(time.Now())
+			if ctx.Err() != nil || due == 0 && !next.IsZero() || due != 0 && time.Until(next) != due {
+				t.Fatalf("%s: %v, looks again in %v", why, context.Cause(ctx), time.Until(next))
+			}
+		}
+		stays("new", 30*time.Second)
+		time.Sleep(20 * time.Second)
+		h := new(fakeHolder)
+		le, _ := w.begin(t, request("", "t"), h)
+		time.Sleep(time.Hour)
+		stays("task", 0)
+		w.broke(le, h)
+		stays("task away", 0)
+		w.end(le)
+		stays("task ended", 30*time.Second)
+		time.Sleep(29 * time.Second)
+		l.inFlight.Add(1)
+		time.Sleep(time.Minute)
+		stays("request", awayTick)
+		l.inFlight.Add(-1)
+		l.lastSeen.Store(time.Now().UnixNano())
+		time.Sleep(29 * time.Second)
+		stays("request answered", time.Second)
+		time.Sleep(time.Second)
+		if l.linger(time.Now()); !errors.Is(context.Cause(ctx), errLingered) {
+			t.Fatalf("still there: %v", context.Cause(ctx))
+		}
+	})
+}
+
 func TestWatch(t *testing.T) {
 	now := time.Now()
 	for _, tt := range []struct {

@@ -143,12 +143,3 @@ func start(t *testing.T, dir string, s wire.Start, startLeader bool) (*client.Le
 	t.Cleanup(l.Close)
 	return l, started
 }
-
-func who(t *testing.T, dir string) wire.Leader {
-	t.Helper()
-	l, err := client.Who(within(t, 30*time.Second), dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l
-}

@@ -16,7 +16,17 @@ import (
 	"github.com/taskagent/taskagent/internal/leader"
 	"github.com/taskagent/taskagent/internal/leader/client"
 	"github.com/taskagent/taskagent/internal/leader/datadir"
+	"github.com/taskagent/taskagent/internal/wire"
 )
+
+func who(t *testing.T, dir string) wire.Leader {
+	t.Helper()
+	l, err := client.Who(within(t, 30*time.Second), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
 
 // endLeader ends whatever process leads dir, at the end of the test.
 func endLeader(t *testing.T, dir string) {
