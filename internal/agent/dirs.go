@@ -36,6 +36,9 @@ func openDirs(c *Config) (_ *dirs, err error) {
 		identity.DirLocal:   {path: c.TaskDir},
 		identity.DirAlloc:   {path: c.AllocDir},
 	}}
+	if c.Source == SourceFile {
+		return d, nil // they are Nomad's: nothing is made, published or removed
+	}
 	defer func() {
 		if err != nil {
 			_ = d.close()
@@ -111,6 +114,9 @@ func (d *dirs) publish(s identity.Spec, t identity.Token) error {
 		return nil
 	}
 	kind, rel := s.Location()
+	if d.places[kind].dir == nil {
+		return nil // delivered by Nomad
+	}
 	if err := d.places[kind].dir.Publish(rel, []byte(t.Reveal())); err != nil {
 		return fmt.Errorf("publish identity %q: %w", s.Name, err)
 	}

@@ -72,6 +72,10 @@ func acceptFailed(log hclog.Logger, where string) func(error) {
 func listenSocket(c *Config, secrets string) (*uds.Listener, error) {
 	uid, gid := owner(c.User)
 	o := uds.Options{Mode: 0o600, UID: uid, GID: gid}
+	if c.Source == SourceFile { // api.sock is Nomad's, in use or not
+		l, err := uds.Listen(filepath.Join(secrets, ownSocket), o)
+		return l, socketFault(err)
+	}
 	l, err := uds.Listen(filepath.Join(secrets, apiSocket), o)
 	if !errors.Is(err, uds.ErrInUse) {
 		return l, socketFault(err)

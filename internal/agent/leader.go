@@ -44,8 +44,8 @@ func newLeaderOrigin(c *Config) *leaderOrigin {
 	}
 }
 
-func (o *leaderOrigin) Start(ctx context.Context) (*wire.Started, error) {
-	lease, started, err := client.Start(ctx, o.options, o.start)
+func (o *leaderOrigin) Start(ctx context.Context) (*started, error) {
+	lease, answer, err := client.Start(ctx, o.options, o.start)
 	var refusal *wire.Error
 	if errors.As(err, &refusal) && refusal.Hint != "" {
 		return nil, fault.Hint(err, refusal.Hint)
@@ -54,7 +54,11 @@ func (o *leaderOrigin) Start(ctx context.Context) (*wire.Started, error) {
 		return nil, err
 	}
 	o.lease = lease
-	return started, nil
+	tokens, err := parseTokens(answer.Tokens)
+	if err != nil {
+		return nil, fmt.Errorf("the leader's first tokens: %w", err)
+	}
+	return &started{answer.AllocID, answer.AllocIndex, tokens}, nil
 }
 
 // Fetch asks the leader for fresh tokens.

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 
+	"github.com/taskagent/taskagent/identity"
 	"github.com/taskagent/taskagent/internal/wire"
 	"github.com/taskagent/taskagent/renew"
 	"github.com/taskagent/taskagent/taskapi"
@@ -14,7 +15,7 @@ import (
 type origin interface {
 	renew.Source
 	// Start makes the task known and returns the first token of every identity.
-	Start(ctx context.Context) (*wire.Started, error)
+	Start(ctx context.Context) (*started, error)
 	// Lost is closed when the task's identity is gone for good.
 	Lost() <-chan struct{}
 	// Report tells what status should show. It must not block for long.
@@ -23,4 +24,18 @@ type origin interface {
 	End(ctx context.Context)
 	// Door says where requests of the task go.
 	Door() taskapi.Config
+}
+
+// started is a task that its origin knows.
+type started struct {
+	allocID    string
+	allocIndex int
+	tokens     map[string]identity.Token
+}
+
+func newOrigin(c *Config) origin {
+	if c.Source == SourceFile {
+		return newDeliveredOrigin(c)
+	}
+	return newLeaderOrigin(c)
 }

@@ -32,6 +32,9 @@ func Resolve(o Options) (*Config, error) {
 	if err := c.resolvePlain(o); err != nil {
 		return nil, err
 	}
+	if err := c.resolveSource(o, env); err != nil {
+		return nil, err
+	}
 	job, err := readJobFile(o)
 	if err != nil {
 		return nil, err
@@ -42,16 +45,16 @@ func Resolve(o Options) (*Config, error) {
 	if err := c.interpolate(o, job); err != nil {
 		return nil, err
 	}
+	if err := c.resolveUser(o, job); err != nil {
+		return nil, err
+	}
+	if c.Source == SourceFile {
+		return c, c.resolveDelivered(o, env)
+	}
 	if err := c.resolveIdentities(o, job); err != nil {
 		return nil, err
 	}
 	if err := c.resolveServices(o, job); err != nil {
-		return nil, err
-	}
-	if err := c.resolveSource(o, env); err != nil {
-		return nil, err
-	}
-	if err := c.resolveUser(o, job); err != nil {
 		return nil, err
 	}
 	return c, c.resolveDirs(o)
@@ -213,16 +216,13 @@ func (c *Config) resolveSource(o Options, env map[string]string) error {
 		var err error
 		c.DataDir, err = DataDir(o.DataDir, env)
 		return err
-	case SourceFile, SourceNomad:
-		return fault.Hint(fmt.Errorf("identities from %s are not available in this version", sourceWords[c.Source]),
-			"-source leader takes them from the embedded leader on this machine")
+	case SourceFile:
+		return nil
+	case SourceNomad:
+		return fault.Hint(errors.New("-source nomad is not available in this version"),
+			"-source leader takes identities from the embedded leader on this machine")
 	}
 	return fault.Usage(fmt.Errorf("-source %q is none of auto, leader, file, nomad", o.Source), "")
-}
-
-var sourceWords = map[string]string{
-	SourceFile:  "files that a Nomad client delivered (-source file, the default inside an allocation)",
-	SourceNomad: "a Nomad cluster (-source nomad)",
 }
 
 func (c *Config) resolveUser(o Options, job *jobspec.Task) error {

@@ -4,14 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
-	"time"
 
 	"github.com/taskagent/taskagent/envinject"
 	"github.com/taskagent/taskagent/identity"
 	"github.com/taskagent/taskagent/internal/fault"
-	"github.com/taskagent/taskagent/internal/wire"
 	"github.com/taskagent/taskagent/platform"
 	"github.com/taskagent/taskagent/renew"
 )
@@ -22,17 +18,14 @@ var errLost = errors.New("the leader has given this task up: its tokens are refu
 // codeFailed is the exit status of a failure that is taskagent's own.
 const codeFailed = 125
 
-// publishAgain is when a token that could not be published is tried again.
-const publishAgain = 5 * time.Second
-
 // session is one task from start to stop.
 type session struct {
 	c       *Config
 	origin  origin
 	dirs    *dirs
 	door    *door
-	started *wire.Started
-	renewer *renew.Renewer
+	started *started
+	renewer *renew.Renewer // nil where nothing can be renewed
 	specs   map[string]identity.Spec
 	sup     *envinject.Supervisor // nil without a command
 }
@@ -47,7 +40,7 @@ func Run(ctx context.Context, c *Config) (int, error) {
 	for _, w := range c.Warnings {
 		c.Logger.Warn(w)
 	}
-	s := &session{c: c, origin: newLeaderOrigin(c), specs: map[string]identity.Spec{}}
+	s := &session{c: c, origin: newOrigin(c), specs: map[string]identity.Spec{}}
 	for _, id := range c.Task.Identities {
 		s.specs[id.Name] = id.Spec
 	}
@@ -128,7 +121,7 @@ func (s *session) serve(ctx context.Context) (int, error) {
 		}
 		return codeFailed, err
 	}
-	s.c.Logger.Info("serving", "secrets", s.dirs.secrets(), "socket", s.door.path(), "alloc", s.started.AllocID)
+	s.c.Logger.Info("serving", "secrets", s.dirs.secrets(), "socket", s.door.path(), "alloc", s.started.allocID)
 	if err := s.attend(ctx, ctx.Done()); err != nil {
 		return codeFailed, err
 	}
@@ -147,7 +140,7 @@ func (s *session) once(ctx context.Context) (int, error) {
 	}
 	defer s.origin.End(ctx)
 	s.dirs.keep()
-	s.c.Logger.Info("published", "secrets", s.dirs.secrets(), "alloc", s.started.AllocID)
+	s.c.Logger.Info("published", "secrets", s.dirs.secrets(), "alloc", s.started.allocID)
 	return 0, nil
 }
 
@@ -177,121 +170,33 @@ func (s *session) fetch(ctx context.Context) error {
 		return err
 	}
 	s.started = started
-	tokens, err := parseTokens(started.Tokens)
-	if err != nil {
-		return fmt.Errorf("the leader's first tokens: %w", err)
-	}
 	for _, id := range s.c.Task.Identities {
-		t, ok := tokens[id.Name]
+		t, ok := started.tokens[id.Name]
 		if !ok {
-			return fmt.Errorf("the leader signed no identity %q", id.Name)
+			return fmt.Errorf("identity %q was not signed", id.Name)
 		}
 		if err := s.dirs.publish(id.Spec, t); err != nil {
 			return err
 		}
 	}
-	s.renewer, err = renew.New(renew.Config{
-		Source: s.origin, Names: slices.Collect(maps.Keys(s.specs)), Initial: tokens, OnFailure: s.renewalFailed,
-	})
+	names := s.renewable()
+	if len(names) == 0 {
+		return nil
+	}
+	s.renewer, err = renew.New(renew.Config{Source: s.origin, Names: names, Initial: started.tokens, OnFailure: s.renewalFailed})
 	return err
 }
 
-// attend keeps the identities fresh until done, or until they are gone for good.
-func (s *session) attend(ctx context.Context, done <-chan struct{}) error {
-	ctx, cancel := context.WithCancel(ctx)
-	ended := make(chan error, 1)
-	watch := s.renewer.Watch()
-	go func() { ended <- s.renewer.Run(ctx) }()
-	defer func() {
-		cancel()
-		watch.Stop()
-	}()
-	s.report(ctx)
-	published := s.current()
-	var again <-chan time.Time
-	for {
-		select {
-		case <-done:
-			return nil
-		case <-s.origin.Lost():
-			return fault.Hint(errLost, "its agent was out of touch with the leader for too long, or the leader's data was replaced; start it again")
-		case err := <-ended:
-			if ctx.Err() != nil {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			ended = nil
-		case <-watch.C():
-		case <-again:
-		}
-		tokens := s.current()
-		again = nil
-		if published = s.changed(published, tokens); !maps.Equal(published, tokens) {
-			again = time.After(publishAgain)
-		}
-		s.report(ctx)
-	}
-}
-
-// report tells status when tokens expire and are renewed next.
-func (s *session) report(ctx context.Context) {
-	r := wire.Report{NextRenewal: s.renewer.NextRenewal(), Expires: map[string]time.Time{}}
-	for name, t := range s.current() {
-		if !t.Expiry().IsZero() {
-			r.Expires[name] = t.Expiry()
+// renewable names the identities that the origin can renew: all, but those that
+// Nomad delivered in the environment alone.
+func (s *session) renewable() []string {
+	var names []string
+	for name, spec := range s.specs {
+		if s.c.Source != SourceFile || spec.File {
+			names = append(names, name)
 		}
 	}
-	if s.door != nil {
-		r.Socket = s.door.path()
-	}
-	s.origin.Report(ctx, r)
-}
-
-// currentDefault is the token that -inject-token adds to a request.
-func (s *session) currentDefault() (string, bool) {
-	t, ok := s.renewer.Current(identity.DefaultName)
-	return t.Reveal(), ok
-}
-
-// current returns the newest token of every identity.
-func (s *session) current() map[string]identity.Token {
-	tokens := make(map[string]identity.Token, len(s.specs))
-	for name := range s.specs {
-		if t, ok := s.renewer.Current(name); ok {
-			tokens[name] = t
-		}
-	}
-	return tokens
-}
-
-// renewalFailed warns; the last good token stays where it is.
-func (s *session) renewalFailed(f renew.Failure) {
-	s.c.Logger.Warn("identities could not be renewed", "identities", f.Names, "retry_in", f.Retry.Round(time.Millisecond), "error", f.Err)
-}
-
-// environ is the environment of the task's next process.
-func (s *session) environ() []string {
-	c, t := s.c, s.c.Task
-	e := envinject.TaskEnv{
-		Region: t.Region, Datacenter: t.Datacenter, Namespace: t.Namespace,
-		JobID: t.Job, JobName: c.JobName, Group: t.Group, Task: t.Task,
-		AllocID: s.started.AllocID, AllocIndex: s.started.AllocIndex,
-		SecretsDir: s.dirs.secrets(), TaskDir: s.dirs.local(), AllocDir: s.dirs.alloc(),
-		UnixAddr: "unix://" + s.door.path(), Addr: s.door.addr,
-		Tokens: map[string]string{},
-	}
-	for name, token := range s.current() {
-		if spec := s.specs[name]; spec.Env {
-			e.Tokens[spec.EnvName()] = token.Reveal()
-		}
-	}
-	o := envinject.MergeOptions{Task: e.Vars()}
-	if c.User != nil {
-		o.User = &envinject.UserEnv{Name: c.User.Name, Home: c.User.Home}
-	}
-	return envinject.Merge(c.Environ, o)
+	return names
 }
 
 // close undoes open, last made first. The socket goes before the lease: no
