@@ -4,12 +4,10 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/taskagent/taskagent/internal/fault"
@@ -129,13 +127,15 @@ func (c *Config) resolveWho(o Options, job *jobspec.Task, env map[string]string)
 		t.AllocID = newUUID()
 	}
 
-	err := checkNamespace(t.Namespace)
-	names := map[string]string{"region": t.Region, "datacenter": t.Datacenter, "job": t.Job, "group": t.Group, "task": t.Task, "allocation": t.AllocID}
-	for _, what := range slices.Sorted(maps.Keys(names)) {
-		err = errors.Join(err, checkName(what, names[what]))
-	}
-	if err != nil {
+	if err := checkNamespace(t.Namespace); err != nil {
 		return fault.Usage(err, "")
+	}
+	for _, n := range []struct{ what, name string }{
+		{"job", t.Job}, {"group", t.Group}, {"task", t.Task}, {"allocation", t.AllocID}, {"region", t.Region}, {"datacenter", t.Datacenter},
+	} {
+		if err := checkName(n.what, n.name); err != nil {
+			return fault.Usage(err, "")
+		}
 	}
 	return nil
 }
