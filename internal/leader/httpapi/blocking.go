@@ -75,6 +75,11 @@ func (c *call) readAndWait(watch func() *state.Watcher, read func() (uint64, err
 	case <-c.api.Done:
 		return false, nil
 	case <-c.r.Context().Done():
+	}
+	select {
+	case <-c.api.Done: // a server that shuts down may cancel requests too
+		return false, nil
+	default:
 		return false, errGone
 	}
 }

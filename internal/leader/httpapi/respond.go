@@ -35,8 +35,9 @@ var (
 	errMethod = coded(http.StatusMethodNotAllowed, "Invalid method")
 )
 
-// errGone says that there is nobody to answer.
-var errGone = errors.New("the client has gone")
+// errGone is for a request that was cancelled: as a rule by a client that has
+// gone, and sees no answer.
+var errGone = coded(http.StatusServiceUnavailable, "Request cancelled")
 
 // Answers that are not a value to encode.
 type (
@@ -55,12 +56,13 @@ func (c *call) fail(err error) {
 	code, text := http.StatusInternalServerError, err.Error()
 	var e *codedError
 	switch {
-	case errors.Is(err, errGone):
-		return
 	case errors.As(err, &e):
 		code = e.code
 	default:
 		c.api.log.Error("request failed", "method", c.r.Method, "path", c.r.URL.Path, "error", err)
+		if c.door == taskDoor {
+			text = "internal error; the leader's log has the cause" // paths and such are not for tasks
+		}
 	}
 	c.w.Header()["Content-Type"] = headerText
 	c.write(code, []byte(text))

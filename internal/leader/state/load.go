@@ -112,17 +112,25 @@ func (s *Store) load() error {
 	if err := s.volatile.View(s.loadTasks); err != nil {
 		return fmt.Errorf("read %s: %w", s.volatile.Path(), err)
 	}
-	if s.nodeID == "" {
-		s.nodeID = NewID()
-		err := s.durable.Update(func(tx *bbolt.Tx) error { return putMeta(tx, metaNode, []byte(s.nodeID)) })
-		if err != nil {
-			return fmt.Errorf("write %s: %w", s.durable.Path(), err)
-		}
+	return s.loadNew()
+}
+
+// loadNew gives a new store what every store has.
+func (s *Store) loadNew() error {
+	if s.nodeID != "" && s.namespaces[DefaultNamespace] != nil {
+		return nil
 	}
-	if s.namespaces[DefaultNamespace] == nil {
-		if _, err := s.PutNamespace(&Namespace{Name: DefaultNamespace, Description: "Default shared namespace"}); err != nil {
-			return fmt.Errorf("write %s: %w", s.durable.Path(), err)
+	_, err := s.update(s.durable, func(t *tx) error {
+		if s.nodeID == "" {
+			s.nodeID = NewID()
+			if err := putMeta(t.Tx, metaNode, []byte(s.nodeID)); err != nil {
+				return err
+			}
 		}
+		return s.putNamespace(t, &Namespace{Name: DefaultNamespace, Description: "Default shared namespace"})
+	})
+	if err != nil {
+		return fmt.Errorf("write %s: %w", s.durable.Path(), err)
 	}
 	return nil
 }
