@@ -43,7 +43,7 @@ func TestEveryRouteRefusesMissingCredentials(t *testing.T) {
 	w := newWorld(t)
 	w.must("PUT", "/v1/var/app/config", obj{"Items": obj{"k": "secret-value"}})
 	w.policy("p", `namespace "default" { policy = "read" }`)
-	paths := append(httpapi.Routes(), "/", "/v1/nope", "/v1/jobs", "/ui/")
+	paths := append(httpapi.Routes(), "/v1/nope", "/v1/jobs", "/ui/")
 	if len(paths) < 30 {
 		t.Fatalf("only %d routes", len(paths))
 	}
@@ -280,7 +280,7 @@ func TestCompression(t *testing.T) {
 func TestRedirects(t *testing.T) {
 	w := newWorld(t)
 	for path, want := range map[string]string{
-		"/v1/var/a//b": "/v1/var/a/b", "/v1/var/a/../b": "/v1/var/b", "/v1/./vars": "/v1/vars", "/v1/service": "/v1/service/", "/v1/acl/policy": "/v1/acl/policy/",
+		"/": "/ui/", "/v1/var/a//b": "/v1/var/a/b", "/v1/var/a/../b": "/v1/var/b", "/v1/./vars": "/v1/vars", "/v1/service": "/v1/service/", "/v1/acl/policy": "/v1/acl/policy/",
 	} {
 		for _, token := range []string{w.mgmt, ""} {
 			a := w.do(w.http, token, "GET", path, nil)

@@ -126,7 +126,7 @@ func (c *call) putNamespace(name string) (any, error) {
 		return nil, err
 	}
 	if err := body.check(); err != nil {
-		return nil, coded(http.StatusInternalServerError, err.Error())
+		return nil, err
 	}
 	index, err := c.api.Store.PutNamespace(&state.Namespace{
 		Name: body.Name, Description: body.Description, Capabilities: body.Capabilities, Meta: body.Meta,
@@ -159,10 +159,10 @@ func (n *namespaceJSON) check() error {
 		bad = append(bad, "invalid consul configuration: Multi-Cluster Consul is unlicensed.")
 	}
 	if err := problems(bad); err != nil {
-		return fmt.Errorf("Invalid namespace %q: %w", n.Name, err) //nolint:staticcheck // Nomad's words
+		return coded(http.StatusInternalServerError, fmt.Sprintf("Invalid namespace %q: %v", n.Name, err))
 	}
 	if n.Quota != "" {
-		return fmt.Errorf("namespace %q using non-existent quota %q", n.Name, n.Quota)
+		return coded(http.StatusInternalServerError, fmt.Sprintf("namespace %q using non-existent quota %q", n.Name, n.Quota))
 	}
 	return nil
 }

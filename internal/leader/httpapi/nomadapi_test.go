@@ -45,7 +45,7 @@ func TestNomadClientAsOperator(t *testing.T) {
 		t.Errorf("read %+v, %+v", got, meta)
 	}
 	got.Items["pass"] = "y"
-	got, _, err = c.Variables().CheckedUpdate(got, nil)
+	_, _, err = c.Variables().CheckedUpdate(got, nil)
 	ok("update a variable", err)
 	_, _, err = c.Variables().CheckedUpdate(made, nil)
 	if conflict, is := errors.AsType[api.ErrCASConflict](err); !is || conflict.Conflict.Items["pass"] != "y" {

@@ -189,7 +189,8 @@ func TestAgent(t *testing.T) {
 		"PUT /v1/acl/role":                      `501 taskagent has no ACL roles: name policies in the token, or attach them to a job`,
 		"GET /v1/acl/role/x":                    `404 ACL role not found`,
 		"GET /v1/acl/binding-rules":             `200 []`,
-		"GET /ui/":                              `404 `,
+		"GET /ui/":                              `404 taskagent has no web interface`,
+		"GET /v1/nope":                          `404 `,
 	} {
 		method, path, _ := strings.Cut(request, " ")
 		if a := w.as(method, path, nil); a.String() != want {

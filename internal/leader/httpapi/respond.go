@@ -173,15 +173,22 @@ func (c *call) decode(v any) error {
 	return nil
 }
 
-// problems writes several errors as Nomad does, in the format of go-multierror;
-// nil when there are none.
+// problemList is an error for each of several, written as go-multierror does.
+type problemList []string
+
+// Error lists them.
+func (p problemList) Error() string {
+	noun := "errors"
+	if len(p) == 1 {
+		noun = "error"
+	}
+	return fmt.Sprintf("%d %s occurred:\n\t* %s\n\n", len(p), noun, strings.Join(p, "\n\t* "))
+}
+
+// problems returns nil when there are none.
 func problems(list []string) error {
 	if len(list) == 0 {
 		return nil
 	}
-	noun := "errors"
-	if len(list) == 1 {
-		noun = "error"
-	}
-	return fmt.Errorf("%d %s occurred:\n\t* %s\n\n", len(list), noun, strings.Join(list, "\n\t* "))
+	return problemList(list)
 }

@@ -78,12 +78,20 @@ func newMux() *http.ServeMux {
 	for _, path := range notHere {
 		mux.Handle(path, &route{path, (*call).elsewhere})
 	}
+	// Nomad sends browsers to its web interface.
+	mux.Handle("/{$}", http.RedirectHandler("/ui/", http.StatusTemporaryRedirect))
+	mux.Handle("/ui/", &route{"/ui/", (*call).noInterface})
 	mux.Handle("/", &route{"/", (*call).unknown})
 	return mux
 }
 
 // unknown answers what no route is for.
 func (c *call) unknown() (any, error) { return withStatus{http.StatusNotFound, nil}, nil }
+
+// noInterface answers a browser.
+func (c *call) noInterface() (any, error) {
+	return nil, coded(http.StatusNotFound, "taskagent has no web interface")
+}
 
 // elsewhere answers what only a Nomad can do.
 func (c *call) elsewhere() (any, error) {

@@ -182,14 +182,6 @@ func (t *tx) put(bucket, key, payload []byte) error {
 	return t.Bucket(bucket).Put(key, seal(bucket, key, payload))
 }
 
-func (t *tx) get(bucket, key []byte) ([]byte, error) {
-	rec := t.Bucket(bucket).Get(key)
-	if rec == nil {
-		return nil, nil
-	}
-	return open(bucket, key, rec)
-}
-
 func (t *tx) delete(bucket, key []byte) error { return t.Bucket(bucket).Delete(key) }
 
 // errUnchanged makes a write that turned out to change nothing roll back.
