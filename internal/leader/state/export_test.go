@@ -1,6 +1,17 @@
 package state
 
-import "go.etcd.io/bbolt"
+import (
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+// SetOpenTimeout bounds the wait for bbolt's lock until the function returned is called.
+func SetOpenTimeout(d time.Duration) (restore func()) {
+	old := openTimeout
+	openTimeout = d
+	return func() { openTimeout = old }
+}
 
 // SetStateFormat makes the program one that knows state.db up to that version and
 // can bring it there from the one before, until the function returned is called.

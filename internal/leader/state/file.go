@@ -14,6 +14,7 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 
 	"github.com/taskagent/taskagent/internal/leader/state/boltfile"
+	"github.com/taskagent/taskagent/platform"
 )
 
 // The store's files in the data directory.
@@ -24,7 +25,7 @@ const (
 
 // openTimeout bounds the wait for bbolt's own lock on the file. The leader holds
 // the directory's lock by then, so only a tool that reads the file can be in the way.
-const openTimeout = 2 * time.Second
+var openTimeout = 2 * time.Second // a test shortens it
 
 // bucketMeta holds what describes the file itself.
 var bucketMeta = []byte("meta")
@@ -143,7 +144,7 @@ func (k *fileKind) create(path string, o openOptions) (err error) {
 	if o.noSync {
 		return nil
 	}
-	return syncDir(dir)
+	return platform.SyncDir(dir)
 }
 
 // check looks at the file before bbolt trusts it.

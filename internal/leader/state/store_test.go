@@ -176,9 +176,7 @@ func TestClosed(t *testing.T) {
 }
 
 func TestOpenTwice(t *testing.T) {
-	if testing.Short() {
-		t.Skip("waits for bbolt's lock")
-	}
+	defer state.SetOpenTimeout(time.Millisecond)()
 	dir := t.TempDir()
 	opened(t, dir)
 	if _, err := open(dir); !errors.Is(err, state.ErrLocked) {
