@@ -2,8 +2,10 @@ package filewatch
 
 import (
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/fsnotify/fsnotify"
 )
@@ -21,48 +23,61 @@ type dirs struct {
 // are common: the directory above may be /tmp.
 func (d *dirs) relevant(ev fsnotify.Event) bool {
 	name := filepath.Clean(ev.Name)
-	if ev.Has(fsnotify.Remove) || ev.Has(fsnotify.Rename) {
-		// fsnotify dropped its watch, if it was one of a directory.
-		delete(d.have, name)
-	}
 	return d.names[name] || d.wild[filepath.Dir(name)]
 }
 
 // arm watches what has to be watched for the files as they lie now, and nothing
-// else.
+// else. A directory that comes between the look at where they lie and the watch
+// above it would go unnoticed, so it looks again until nothing new shows.
 func (d *dirs) arm(files []*file) {
 	if d.notify == nil {
 		return
 	}
-	want := make(map[string]bool)
+	var armed map[string]fs.FileInfo
+	// The bound is for whoever replaces directories faster than we look.
+	for range 10 {
+		want := d.survey(files)
+		if armed != nil && maps.EqualFunc(want, armed, os.SameFile) {
+			return
+		}
+		d.watch(want)
+		armed = want
+	}
+}
+
+// survey returns the directories to watch, and notes the names that count.
+func (d *dirs) survey(files []*file) map[string]fs.FileInfo {
+	names := make(map[string]bool)
 	d.names, d.wild = make(map[string]bool), make(map[string]bool)
 	for _, f := range files {
-		d.want(want, f.path)
+		d.want(names, f.path)
 	}
-	for dir := range d.have {
-		if !want[dir] {
+	want := make(map[string]fs.FileInfo)
+	for dir := range names {
+		if info, err := os.Stat(dir); err == nil {
+			want[dir] = info
+		}
+	}
+	return want
+}
+
+// watch makes want what is watched.
+func (d *dirs) watch(want map[string]fs.FileInfo) {
+	for dir, before := range d.have {
+		if info, ok := want[dir]; !ok || !os.SameFile(before, info) {
 			_ = d.notify.Remove(dir)
-			delete(d.have, dir)
 		}
 	}
-	if d.have == nil {
-		d.have = make(map[string]fs.FileInfo)
-	}
-	for dir := range want {
-		info, err := os.Stat(dir)
-		if err != nil {
-			continue // it went just now; the event for that brings us here again
-		}
-		if before, ok := d.have[dir]; ok {
-			if os.SameFile(before, info) {
-				continue
-			}
-			_ = d.notify.Remove(dir)
-			delete(d.have, dir)
-		}
+	d.have = make(map[string]fs.FileInfo)
+	// What is above comes first: when a directory is replaced while we are at it,
+	// either the watch above tells of that or the new one is what we add.
+	for _, dir := range slices.Sorted(maps.Keys(want)) {
+		// Also when it seems to be watched already, which does no harm: fsnotify
+		// drops the watch of a removed directory, not always with an event, and the
+		// next directory may well have the inode number of the last.
 		// Without a watch left (limits of the system) the poll has to do.
 		if d.notify.Add(dir) == nil {
-			d.have[dir] = info
+			d.have[dir] = want[dir]
 		}
 	}
 }

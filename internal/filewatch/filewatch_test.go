@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -123,31 +124,33 @@ func TestWatchDirectoryComesLater(t *testing.T) {
 	want(t, got, "one.")
 }
 
-// TestWatchDirectoryAgain removes the directory, once while somebody holds it
-// open: it then lives on without a name and the system does not call it gone.
+// TestWatchDirectoryAgain removes the directory and makes it again, at times
+// while somebody holds it open: it then lives on without a name, and the system
+// does not call it gone. Or it is moved away.
 func TestWatchDirectoryAgain(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "secrets")
 	path := filepath.Join(dir, "token")
 	must(t, os.Mkdir(dir, 0o700))
-	write(t, path, "one.")
+	write(t, path, "first.")
 	got := follow(t, path, time.Hour)
-	want(t, got, "one.")
-	for _, content := range []string{"two.", "three."} {
+	want(t, got, "first.")
+	for i := range 30 {
 		held, err := os.Open(dir)
 		must(t, err)
-		if content == "two." {
+		if i%3 != 0 {
 			held.Close()
 		}
-		must(t, os.RemoveAll(dir))
+		if i%3 == 2 {
+			must(t, os.Rename(dir, fmt.Sprint(dir, ".", i)))
+		} else {
+			must(t, os.RemoveAll(dir))
+		}
 		must(t, os.Mkdir(dir, 0o700))
+		content := fmt.Sprint(i, ".")
 		write(t, path, content)
 		want(t, got, content)
 		held.Close()
 	}
-	must(t, os.Rename(dir, dir+".old"))
-	must(t, os.Mkdir(dir, 0o700))
-	write(t, path, "four.")
-	want(t, got, "four.")
 }
 
 // TestWatchVolume swaps a symlink as Kubernetes does it for its volumes.
