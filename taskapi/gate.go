@@ -53,10 +53,8 @@ func refuse(w http.ResponseWriter, status int, text string) {
 func (h *Handler) admit(w http.ResponseWriter, r *http.Request) bool {
 	token := requestToken(r.Header)
 	if token == "" && h.cfg.Inject != nil && !sentAnyToken(r.Header) {
-		if t, ok := h.cfg.Inject(r); ok {
-			token = t
-			r.Header.Del("Authorization")
-			r.Header.Set(TokenHeader, t)
+		if token = h.injected(r); token != "" {
+			r.Header.Set(TokenHeader, token)
 		}
 	}
 	if token == "" {
@@ -76,6 +74,16 @@ func (h *Handler) admit(w http.ResponseWriter, r *http.Request) bool {
 		refuse(w, http.StatusBadGateway, "taskagent: cannot verify the token now: "+err.Error())
 	}
 	return false
+}
+
+// injected is the token that Config.Inject gives r, or nothing. One that cannot
+// stand in a header is none.
+func (h *Handler) injected(r *http.Request) string {
+	token, ok := h.cfg.Inject(r)
+	if !ok || !plainText([]byte(token)) {
+		return ""
+	}
+	return token
 }
 
 // sentAnyToken reports whether the client sent credentials of its own, good or

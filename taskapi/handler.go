@@ -102,6 +102,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !h.admit(w, r) {
 		return
 	}
+	// An answer without a type stays one: net/http would guess.
+	w.Header()["Content-Type"] = nil
 	h.proxy.ServeHTTP(w, r)
 }
 
