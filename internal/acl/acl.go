@@ -117,8 +117,8 @@ func (a *ACL) AllowVariable(op, namespace, path string) bool {
 	if r := a.variables.exact(namespace, path); r != nil {
 		return r.caps&bit != 0
 	}
-	if a.isOwn(namespace, path) {
-		return ownCaps&bit != 0
+	if ownCaps&bit != 0 && a.isOwn(namespace, path) {
+		return true
 	}
 	r := a.variables.glob(namespace, path)
 	return r != nil && r.caps&bit != 0

@@ -103,8 +103,8 @@ func TestVariables(t *testing.T) {
 		{"an exact rule replaces one of the four", &redis, []string{vars("default", "nomad/jobs/example", "write")}, []check{
 			{"default", "nomad/jobs/example", "write"},
 		}},
-		{"a glob does not reach the four", &redis, []string{vars("default", "*", "deny", "nomad/jobs/example/*", "write")}, []check{
-			{"default", "nomad/jobs/example", "list read"}, {"default", "nomad/jobs/example/cache", "list read"},
+		{"a glob takes neither list nor read of the four away, and grants writes", &redis, []string{vars("default", "*", "deny", "nomad/jobs/example/*", "write")}, []check{
+			{"default", "nomad/jobs/example", "list read"}, {"default", "nomad/jobs/example/cache", "list read write"},
 			{"default", "nomad/jobs/example/web", "write"},
 		}},
 		{"an exact path in a globbed namespace is a glob", &redis, []string{vars("def*", "nomad/jobs/example", "deny", "app", "read")}, []check{

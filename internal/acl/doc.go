@@ -17,8 +17,9 @@
 // # Which rule decides
 //
 // For a variable, in this order: a rule for exactly that namespace and path;
-// the implicit workload policy, which lets a workload read and list its job's
-// own four paths under nomad/jobs; among the rules with a * in namespace or
+// for list and read, the implicit workload policy, which lets a workload do both
+// with its job's own four paths under nomad/jobs (it has no say about writes: a
+// glob that grants them counts there, as in Nomad); among the rules with a * in namespace or
 // path that match, the one with the most literal characters. Only that one rule
 // counts. Where two globs have equally many, the greater in byte order of
 // "namespace NUL path" does, as in Nomad.

@@ -40,24 +40,28 @@ func (a *ACL) ExplainVariable(op, namespace, path string) Decision {
 	if r := a.variables.exact(namespace, path); r != nil {
 		return r.decide(&variableWords, bit, what, "the rule for exactly this path decides")
 	}
-	if a.isOwn(namespace, path) {
-		d := Decision{Allowed: ownCaps&bit != 0, Policy: PolicyImplicit,
-			Rule: fmt.Sprintf("namespace %q → variables path %q [list, read]", namespace, path)}
-		if d.Allowed {
-			d.Reason = "a workload may list and read the variables of its own job, group and task"
-		} else {
-			d.Reason = fmt.Sprintf("a workload may only list and read its own job's variables; only a rule for exactly this path can grant %s", op)
-		}
-		return d
+	own := a.isOwn(namespace, path)
+	if own && ownCaps&bit != 0 {
+		return Decision{Allowed: true, Policy: PolicyImplicit, Rule: ownRule(namespace, path),
+			Reason: "a workload may list and read the variables of its own job, group and task"}
 	}
 	if r := a.variables.glob(namespace, path); r != nil {
 		return r.decide(&variableWords, bit, what, "the closest glob decides")
 	}
 	d := Decision{Reason: "no variables rule matches " + what[len(op)+len(" of "):]}
+	if own {
+		d.Policy, d.Rule = PolicyImplicit, ownRule(namespace, path)
+		d.Reason = fmt.Sprintf("the implicit workload policy lets a workload list and read this path, and no other rule grants %s", op)
+	}
 	if r := a.namespaces.find(namespace); r != nil && r.parts[0].short != "" {
 		d.Reason += fmt.Sprintf("; policy = %q on a namespace grants no variables", r.parts[0].short)
 	}
 	return d
+}
+
+// ownRule is the implicit policy's rule for a path, written like any other.
+func ownRule(namespace, path string) string {
+	return fmt.Sprintf("namespace %q → variables path %q [list, read]", namespace, path)
 }
 
 // ExplainNamespaceOp decides as AllowNamespaceOp does and says which rule did.

@@ -34,7 +34,7 @@ func TestExplainVariable(t *testing.T) {
 			Reason: `a workload may list and read the variables of its own job, group and task`}},
 		{"implicit does not write", acl.VarWrite, "default", "nomad/jobs/example", acl.Decision{Policy: acl.PolicyImplicit,
 			Rule:   `namespace "default" → variables path "nomad/jobs/example" [list, read]`,
-			Reason: `a workload may only list and read its own job's variables; only a rule for exactly this path can grant write`}},
+			Reason: `the implicit workload policy lets a workload list and read this path, and no other rule grants write; policy = "read" on a namespace grants no variables`}},
 		{"no rule, though the namespace has a policy", acl.VarRead, "default", "other", acl.Decision{
 			Reason: `no variables rule matches variable "other" in namespace "default"; policy = "read" on a namespace grants no variables`}},
 		{"no rule", acl.VarRead, "shared", "other", acl.Decision{Reason: `no variables rule matches variable "other" in namespace "shared"`}},

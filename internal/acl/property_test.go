@@ -29,8 +29,8 @@ func (m model) allow(op, namespace, path string) bool {
 		w != nil && namespace == w.Namespace {
 		own := "nomad/jobs"
 		for _, next := range []string{w.Job, w.Group, w.Task, ""} {
-			if path == own {
-				return op == "read" || op == "list"
+			if path == own && (op == "read" || op == "list") {
+				return true
 			}
 			own += "/" + next
 		}
