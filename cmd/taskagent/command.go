@@ -46,7 +46,7 @@ type invocation struct {
 // root lists the subcommands in the order of the help text.
 func root() *command {
 	return &command{name: "taskagent", sub: []*command{
-		runCommand, serveCommand, leaderCommand, statusCommand,
+		runCommand, serveCommand, leaderCommand, statusCommand, doctorCommand,
 		identityCommand, apiCommand, varCommand, aclCommand, versionCommand,
 	}}
 }
