@@ -101,7 +101,7 @@ func checkMode(ts *testscript.TestScript, _ bool, args []string) {
 // patience bounds every wait of a script; what is waited for comes far sooner.
 const patience = 30 * time.Second
 
-// waitFile waits for files to exist and not be empty, or with ! to be gone.
+// waitFile waits for sockets, and for files that are not empty, or with ! for them to be gone.
 func waitFile(ts *testscript.TestScript, neg bool, args []string) {
 	for _, name := range args {
 		waitFor(ts, "the file "+name, func() bool {
@@ -109,7 +109,7 @@ func waitFile(ts *testscript.TestScript, neg bool, args []string) {
 			if neg {
 				return os.IsNotExist(err)
 			}
-			return err == nil && info.Size() > 0
+			return err == nil && (info.Size() > 0 || info.Mode()&os.ModeSocket != 0)
 		})
 	}
 }
