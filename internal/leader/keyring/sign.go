@@ -1,7 +1,6 @@
 package keyring
 
 import (
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -12,7 +11,7 @@ import (
 // changes nothing in them: times, audience and subject are the caller's. The
 // lifetime counts from now, when the claims have an expiry.
 func (kr *Keyring) Sign(c identity.Claims) (string, error) {
-	body, err := json.Marshal(c)
+	body, err := c.MarshalJSON() // json.Marshal would read it all again
 	if err != nil {
 		return "", fmt.Errorf("sign identity: %w", err)
 	}
