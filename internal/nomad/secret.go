@@ -52,14 +52,14 @@ func readSecret(path string) ([]byte, error) {
 	if err := checkSecretFile(info); err != nil {
 		return nil, err
 	}
-	b := make([]byte, secretSize+len("\r\n")+1)
+	b := make([]byte, secretSize+len("\r\n")+1) // full: there is more
 	n, err := io.ReadFull(f, b)
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		clear(b)
 		return nil, err
 	}
 	secret := bytes.TrimRight(b[:n], "\r\n")
-	if !isUUID(secret) {
+	if n == len(b) || !isUUID(secret) {
 		clear(b)
 		return nil, errors.New("there is something else in it")
 	}

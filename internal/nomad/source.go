@@ -50,7 +50,8 @@ type Config struct {
 // concurrent use, and holds no connection but while it waits for an answer.
 type Source struct {
 	cfg   Config
-	rpc   *rpc.Client
+	rpc   *rpc.Client // tries again for a while
+	once  *rpc.Client // does not, for Watch, which has a pace of its own
 	specs map[string]identity.Spec
 }
 
@@ -77,12 +78,16 @@ func New(cfg Config) (*Source, error) {
 		return nil, err
 	}
 	clear(secret)
-	s.rpc, err = rpc.New(rpc.Config{
+	rc := rpc.Config{
 		Servers: cfg.Servers, Region: cfg.Region, TLS: cfg.TLS,
 		Token:    func() ([]byte, error) { return ReadSecret(cfg.SecretFile) },
 		RetryFor: cfg.RetryFor, Dial: cfg.Dial, Jitter: cfg.Jitter,
-	})
-	if err != nil {
+	}
+	if s.rpc, err = rpc.New(rc); err != nil {
+		return nil, err
+	}
+	rc.RetryFor = -1
+	if s.once, err = rpc.New(rc); err != nil {
 		return nil, err
 	}
 	return s, nil

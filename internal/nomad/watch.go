@@ -16,7 +16,7 @@ const (
 	// watchPace is the least time from one question to the next: a server that
 	// answers every one at once must not be kept busy.
 	watchPace = 500 * time.Millisecond
-	// The delays after a failure, which come after those of the call itself.
+	// The delays after a failure.
 	minWatchRetry = time.Second
 	maxWatchRetry = 30 * time.Second
 )
@@ -63,14 +63,14 @@ func (s *Source) Watch(ctx context.Context) error {
 // from what it knew, for as long as it stands alone.
 func (s *Source) look(ctx context.Context, seen uint64) (next uint64, err error) {
 	var g getAllocs
-	if err := s.ask(ctx, &g, rpc.Query{MinIndex: seen, Wait: watchWait}); err != nil {
+	if err := s.ask(ctx, s.once, &g, rpc.Query{MinIndex: seen, Wait: watchWait}); err != nil {
 		return 0, err
 	}
 	next = g.index
 	if g.found == nil && seen > 0 {
 		// Either the time is over, or some other allocation changed and ours had no
 		// news, or it is gone: the answers are the same.
-		if err := s.ask(ctx, &g, rpc.Query{}); err != nil {
+		if err := s.ask(ctx, s.once, &g, rpc.Query{}); err != nil {
 			return 0, err
 		}
 		next = max(next, g.index)
@@ -88,7 +88,7 @@ func (s *Source) look(ctx context.Context, seen uint64) (next uint64, err error)
 // permanent when it, or the task, has ended.
 func (s *Source) Describe(ctx context.Context) (*Allocation, error) {
 	var g getAllocs
-	if err := s.ask(ctx, &g, rpc.Query{}); err != nil {
+	if err := s.ask(ctx, s.rpc, &g, rpc.Query{}); err != nil {
 		return nil, err
 	}
 	if reason := g.found.ended(s.cfg.Task); reason != "" {
@@ -97,8 +97,8 @@ func (s *Source) Describe(ctx context.Context) (*Allocation, error) {
 	return g.found, nil
 }
 
-func (s *Source) ask(ctx context.Context, g *getAllocs, q rpc.Query) error {
-	if err := s.rpc.Do(ctx, g.call(s.cfg.AllocID, q)); err != nil {
+func (s *Source) ask(ctx context.Context, c *rpc.Client, g *getAllocs, q rpc.Query) error {
+	if err := c.Do(ctx, g.call(s.cfg.AllocID, q)); err != nil {
 		return fmt.Errorf("look at allocation %q: %w", s.cfg.AllocID, err)
 	}
 	return nil

@@ -41,8 +41,11 @@ func NewCerts(t testing.TB, region string) *Certs {
 	if c.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
 		t.Fatal(err)
 	}
+	serial := big.NewInt(time.Now().UnixNano())
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "Test CA"},
+		// A name of its own: verifiers tell apart authorities of the same name only
+		// by their signatures, and say so.
+		SerialNumber: serial, Subject: pkix.Name{CommonName: "Test CA " + serial.String()},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
 	}

@@ -100,9 +100,21 @@ func Start(t testing.TB, o Options) *Cluster {
 		return c
 	}
 	c.ClientHTTP = scheme + "://" + addr(ports[3])
-	c.client = c.process("client", fmt.Sprintf(clientConfig, ports[3], c.RPC))
+	c.client = c.process("client", fmt.Sprintf(clientConfig, ports[3], c.RPC, loopback()))
 	c.StartClient()
 	return c
+}
+
+// loopback names the interface, so that nothing of this machine's own network gets
+// into what the servers know.
+func loopback() string {
+	interfaces, _ := net.Interfaces()
+	for _, i := range interfaces {
+		if i.Flags&net.FlagLoopback != 0 {
+			return i.Name
+		}
+	}
+	return ""
 }
 
 func addr(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
@@ -150,6 +162,7 @@ advertise {
 client {
   enabled           = true
   servers           = [%[2]q]
+  network_interface = %[3]q
   cpu_total_compute = 8000
   memory_total_mb   = 4096
   options = {
