@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/taskagent/taskagent/internal/filewatch"
 )
@@ -55,4 +56,9 @@ func ReadFile(path string) (string, error) {
 	return string(bytes.TrimSpace(data)), nil
 }
 
-func tokenFile() filewatch.Options { return filewatch.Options{Valid: filewatch.CompleteToken} }
+// tokenFile says how tokens are read. What has the form of a whole one needs to
+// stay the same for no longer than writing a kilobyte in place takes: ten
+// milliseconds would be most of the time until a reader sees a renewed token.
+func tokenFile() filewatch.Options {
+	return filewatch.Options{Valid: filewatch.CompleteToken, Settle: 2 * time.Millisecond}
+}
