@@ -49,7 +49,7 @@ type FakeAlloc struct {
 	Dead                        []string // tasks that are dead
 	// MixUp, when set, changes the claims before they are signed.
 	MixUp func(*identity.Claims)
-	index                       uint64
+	index uint64
 }
 
 // NewFakeRPC returns a server that knows no allocation yet. With a TLS
