@@ -30,6 +30,8 @@ var leaderCommand = &command{
 		issuer := f.String("oidc-issuer", "", "the issuer's `URL` in tokens and OIDC discovery")
 		alg := f.String("signing-alg", "", "`RS256|EdDSA`, from the next key on (default RS256)")
 		rotate := f.Duration("rotate-every", 0, "how `long` a signing key is active (default 720h)")
+		snapshot := f.String("snapshot", "", "write a backup to this `file` and exit; a leader goes on meanwhile")
+		restore := f.String("restore", "", "fill a new data directory from this backup `file` and exit")
 		if err := f.parse(); err != nil {
 			return exitUsage, err
 		}
@@ -39,6 +41,9 @@ var leaderCommand = &command{
 		var err error
 		if cfg.DataDir, err = agent.DataDir(*dataDir, environMap(c.environ)); err != nil {
 			return exitInternal, err
+		}
+		if f.given["snapshot"] || f.given["restore"] {
+			return backup(ctx, f, cfg.DataDir, *snapshot, *restore)
 		}
 		cfg.Settings = leader.Settings{
 			HTTP:       given(f, "http", http),

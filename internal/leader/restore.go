@@ -165,7 +165,7 @@ func checkStage(stage string) error {
 	if err != nil {
 		return err
 	}
-	if !complete {
+	if _, err := os.Lstat(filepath.Join(stage, datadir.State)); !complete || err != nil {
 		return errNoSnapshot
 	}
 	if _, err := keyring.Open(filepath.Join(stage, datadir.Keyring), keyring.Options{}); err != nil {

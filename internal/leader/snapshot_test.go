@@ -88,3 +88,35 @@ func TestRestoreRefuses(t *testing.T) {
 		t.Fatalf("of nothing: %v", err)
 	}
 }
+
+// Wherever a snapshot is cut off, restoring says that it is not all of one, and
+// names no file that nobody will find.
+func TestRestoreCutOff(t *testing.T) {
+	dir := testDir(t)
+	r := lead(t, leader.Config{DataDir: dir})
+	file := filepath.Join(filepath.Dir(dir), "backup.tar")
+	if err := leader.Snapshot(t.Context(), dir, file); err != nil {
+		t.Fatal(err)
+	}
+	r.end(t)
+	good, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := testDir(t)
+	for n := 0; n < len(good)-1024; n += 512 { // the last 1024 bytes are zero and tell nothing
+		if err := os.WriteFile(file, good[:n], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		err := leader.Restore(t.Context(), to, file)
+		if want := "restore " + to + ": " + file + ": is not a snapshot of taskagent, or not all of one"; err == nil || err.Error() != want {
+			t.Errorf("the first %d bytes: %v, want %s", n, err, want)
+		}
+	}
+	if err := os.WriteFile(file, good, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := leader.Restore(t.Context(), to, file); err != nil {
+		t.Errorf("all of it, after the failures: %v", err)
+	}
+}
