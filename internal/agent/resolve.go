@@ -198,6 +198,13 @@ func (c *Config) resolveServices(o Options, job *jobspec.Task) error {
 			c.Task.Services = append(c.Task.Services, s)
 		}
 	}
+	// A service without an address is at this machine's, as in Nomad; whoever
+	// finds it through this leader is on this machine too.
+	for i := range c.Task.Services {
+		if c.Task.Services[i].Address == "" {
+			c.Task.Services[i].Address = "127.0.0.1"
+		}
+	}
 	return nil
 }
 
