@@ -30,6 +30,9 @@ type Config struct {
 	// AnswerWithin bounds the wait for an answer's head, on top of what a
 	// blocking query asked for. Zero: 30 seconds. Negative: no bound.
 	AnswerWithin time.Duration
+	// Streams, when set, reports the requests whose answer may begin at any time,
+	// so that AnswerWithin is not for them.
+	Streams func(r *http.Request) bool
 	// RetryFor bounds how long a request that could not be sent, or a read that
 	// broke before its answer began, is tried again. Zero: 15 seconds. Negative: not at all.
 	RetryFor time.Duration
@@ -68,8 +71,10 @@ func New(cfg Config) *Handler {
 			// The query goes through as it came: what it means is the upstream's affair.
 			p.Out.URL.RawQuery = p.In.URL.RawQuery
 			p.Out.Host = ""
+			// The values come after the body, into the map that the server made.
+			p.Out.Trailer = p.In.Trailer
 		},
-		Transport:     &patientTransport{next: rt, answerWithin: cfg.AnswerWithin, retryFor: cfg.RetryFor},
+		Transport:     &patientTransport{next: rt, answerWithin: cfg.AnswerWithin, streams: cfg.Streams, retryFor: cfg.RetryFor},
 		FlushInterval: -1, // event streams and logs are worth nothing late
 		BufferPool:    copyBuffers{},
 		ErrorHandler:  h.upstreamFailed,
@@ -102,6 +107,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !h.admit(w, r) {
 		return
 	}
+	if r.ContentLength != 0 {
+		// Otherwise the server takes what is left of the body away, if only its end,
+		// when the answer begins; the transport, still reading, fails then, closes the
+		// connection to the upstream, and the answer is cut short.
+		_ = http.NewResponseController(w).EnableFullDuplex()
+	}
 	// An answer without a type stays one: net/http would guess.
 	w.Header()["Content-Type"] = nil
 	h.proxy.ServeHTTP(w, r)
@@ -126,7 +137,8 @@ func (h *Handler) explain(method string, err error) (status int, text string) {
 }
 
 // relayable says that the relay can do the handler's work: it sends plain
-// HTTP/1.1 where Dial leads, and lets the upstream decide about tokens.
+// HTTP/1.1 where Dial leads, knows no streams, and lets the upstream decide about
+// tokens.
 func (h *Handler) relayable() bool {
-	return h.cfg.Dial != nil && h.cfg.Transport == nil && h.cfg.Verifier == nil && h.cfg.Scheme == "http"
+	return h.cfg.Dial != nil && h.cfg.Transport == nil && h.cfg.Streams == nil && h.cfg.Verifier == nil && h.cfg.Scheme == "http"
 }

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -33,6 +34,7 @@ func (e *lateError) Error() string {
 type patientTransport struct {
 	next         http.RoundTripper
 	answerWithin time.Duration
+	streams      func(r *http.Request) bool // nil: none
 	retryFor     time.Duration
 }
 
@@ -57,20 +59,24 @@ func (t *patientTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // once sends the request and limits the wait for the head of its answer only: a
-// body may stream for as long as it likes.
+// body may stream for as long as it likes, and be sent for as long as it moves.
 func (t *patientTransport) once(r *http.Request) (*http.Response, error) {
-	if t.answerWithin < 0 {
+	if t.answerWithin < 0 || t.streams != nil && t.streams(r) {
 		return t.next.RoundTrip(r)
 	}
 	ctx, cancel := context.WithCancel(r.Context())
 	within := t.answerWithin + queryWait(r.URL.RawQuery)
 	var late atomic.Bool
-	timer := time.AfterFunc(within, func() {
+	timer := newAnswerTimer(within, func() {
 		late.Store(true)
 		cancel()
 	})
-	resp, err := t.next.RoundTrip(r.WithContext(ctx))
-	stopped := timer.Stop()
+	r = r.WithContext(ctx)
+	if r.Body != nil && r.Body != http.NoBody {
+		r.Body = &movingBody{r.Body, timer}
+	}
+	resp, err := t.next.RoundTrip(r)
+	stopped := timer.stop()
 	if err != nil {
 		cancel()
 		if late.Load() {
@@ -85,6 +91,48 @@ func (t *patientTransport) once(r *http.Request) (*http.Response, error) {
 	}
 	resp.Body = releasing(resp.Body, cancel)
 	return resp, nil
+}
+
+// answerTimer runs anew with everything that is sent, until it is stopped.
+type answerTimer struct {
+	within time.Duration
+
+	mu      sync.Mutex // guards what follows
+	timer   *time.Timer
+	stopped bool
+}
+
+func newAnswerTimer(within time.Duration, late func()) *answerTimer {
+	return &answerTimer{within: within, timer: time.AfterFunc(within, late)}
+}
+
+func (t *answerTimer) again() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	// A body may go on being sent after its answer began.
+	if !t.stopped {
+		t.timer.Reset(t.within)
+	}
+}
+
+// stop reports whether it was in time.
+func (t *answerTimer) stop() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.stopped = true
+	return t.timer.Stop()
+}
+
+// movingBody is a request's body that keeps its timer from running out.
+type movingBody struct {
+	io.ReadCloser
+	timer *answerTimer
+}
+
+func (b *movingBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.timer.again()
+	return n, err
 }
 
 // queryWait is how long a blocking query may hold its answer back: what it

@@ -35,6 +35,8 @@ type Config struct {
 	// ServerName is the name that the server's certificate must be for. Empty: the
 	// host of the URL.
 	ServerName string
+	// Dial connects to host:port, or to a socket's path. Nil: TCP, or Unix.
+	Dial func(ctx context.Context, addr string) (net.Conn, error)
 }
 
 // Upstream is the way to an API. It is safe for concurrent use.
@@ -65,7 +67,7 @@ func New(cfg Config) (*Upstream, error) {
 	if err != nil {
 		return nil, fmt.Errorf("upstream %q: %w", redact(cfg.URL), err)
 	}
-	dial := u.dialer()
+	dial := u.dialer(cfg.Dial)
 	tr := &http.Transport{
 		DialContext:            dial,
 		DisableCompression:     true,
@@ -155,15 +157,25 @@ func parseSocket(u *url.URL, cfg Config) (*place, error) {
 }
 
 // dialer connects to the place, whatever a request's URL names.
-func (p *place) dialer() func(ctx context.Context, network, addr string) (net.Conn, error) {
+func (p *place) dialer(dial func(context.Context, string) (net.Conn, error)) func(ctx context.Context, network, addr string) (net.Conn, error) {
+	addr := p.address
+	if p.socket != "" {
+		addr = p.socket
+	}
+	switch {
+	case dial != nil:
+	case p.socket != "":
+		dial = uds.Dial
+	default:
+		dial = func(ctx context.Context, addr string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "tcp", addr)
+		}
+	}
 	return func(ctx context.Context, _, _ string) (net.Conn, error) {
 		ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 		defer cancel()
-		if p.socket != "" {
-			return uds.Dial(ctx, p.socket)
-		}
-		var d net.Dialer
-		return d.DialContext(ctx, "tcp", p.address)
+		return dial(ctx, addr)
 	}
 }
 
