@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"sync"
 )
@@ -16,6 +17,7 @@ var ErrLocked = errors.New("held by another process")
 // ends in whatever way. The file stays, so that everybody locks the same one.
 type Lock struct {
 	f    *os.File
+	path string
 	once sync.Once
 }
 
@@ -38,7 +40,7 @@ func LockFile(ctx context.Context, path string) (*Lock, error) {
 			return nil, fmt.Errorf("wait for lock %q: %w", path, cause(err))
 		}
 		if stillAt(f, path) {
-			return &Lock{f: f}, nil
+			return &Lock{f: f, path: path}, nil
 		}
 		f.Close()
 	}
@@ -57,7 +59,7 @@ func TryLockFile(path string) (*Lock, error) {
 			return nil, fmt.Errorf("lock %q: %w", path, err)
 		}
 		if stillAt(f, path) {
-			return &Lock{f: f}, nil
+			return &Lock{f: f, path: path}, nil
 		}
 		f.Close()
 	}
@@ -68,6 +70,21 @@ func TryLockFile(path string) (*Lock, error) {
 // by [Lock.Unlock].
 func (l *Lock) File() *os.File {
 	return l.f
+}
+
+// InPlace reports whether the file is still the one at the path it was locked
+// by. If it is not, others lock another one, and this lock keeps nobody out.
+// What cannot be looked at is taken to be in place.
+func (l *Lock) InPlace() bool {
+	mine, err := l.f.Stat()
+	if err != nil {
+		return true
+	}
+	there, err := os.Lstat(l.path)
+	if err != nil {
+		return !errors.Is(err, fs.ErrNotExist)
+	}
+	return os.SameFile(mine, there)
 }
 
 // Unlock lets go of the lock and closes the file. It may be called again.

@@ -92,6 +92,34 @@ func TestLockFile(t *testing.T) {
 	}
 }
 
+// A holder can tell when the file is not the one that others lock any more.
+func TestLockInPlace(t *testing.T) {
+	dir := worldDir(t)
+	path := filepath.Join(dir, "lock")
+	lock, err := platform.TryLockFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Unlock()
+	if !lock.InPlace() {
+		t.Error("it says it was replaced")
+	}
+	if err := os.Rename(path, path+".old"); err != nil {
+		t.Skip(err) // Windows keeps what is open
+	}
+	if lock.InPlace() {
+		t.Error("removed: it says it is in place")
+	}
+	other, err := platform.TryLockFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Unlock()
+	if lock.InPlace() || !other.InPlace() {
+		t.Error("replaced: it says it is in place, or the other is not")
+	}
+}
+
 // The kernel lets go for a process that cannot.
 func TestLockOfKilledProcess(t *testing.T) {
 	path := filepath.Join(worldDir(t), "lock")

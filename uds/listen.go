@@ -144,6 +144,22 @@ func (l *Listener) Addr() net.Addr {
 	return &net.UnixAddr{Name: l.dial, Net: "unix"}
 }
 
+// InPlace reports whether those who dial [Listener.Path] still get here: whether
+// what Listen put there was neither removed nor replaced. What cannot be looked
+// at is taken to be in place.
+func (l *Listener) InPlace() bool {
+	there, err := l.dir.Lstat(l.name)
+	if err != nil {
+		return !errors.Is(err, fs.ErrNotExist)
+	}
+	if l.short != nil {
+		if _, err := os.Lstat(l.dial); errors.Is(err, fs.ErrNotExist) {
+			return false
+		}
+	}
+	return os.SameFile(there, l.info)
+}
+
 // Close stops listening and removes what Listen made. What somebody else has
 // put at the path meanwhile stays. Connections stay open. Further calls return
 // what the first did.

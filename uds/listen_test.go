@@ -176,10 +176,19 @@ func TestCloseKeepsSuccessor(t *testing.T) {
 	dir := tempDir(t)
 	path := filepath.Join(dir, "api.sock")
 	l := listen(t, path, mine(""))
+	if !l.InPlace() {
+		t.Error("it says it was replaced")
+	}
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
+	if l.InPlace() {
+		t.Error("removed: it says it is in place")
+	}
 	successor := live(t, path)
+	if l.InPlace() {
+		t.Error("replaced: it says it is in place")
+	}
 	if err := l.Close(); err != nil {
 		t.Error(err)
 	}

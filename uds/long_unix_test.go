@@ -248,11 +248,26 @@ func TestCloseKeepsSuccessorOfAlias(t *testing.T) {
 		t.Fatal(err)
 	}
 	successor := listen(t, path, mine(base))
+	if l.InPlace() || !successor.InPlace() {
+		t.Error("replaced: it says it is in place, or the successor is not")
+	}
 	if err := l.Close(); err != nil {
 		t.Error(err)
 	}
 	reaches(t, successor, path)
 	wantNames(t, base, filepath.Base(filepath.Dir(successor.DialPath())))
+}
+
+// What cleans up old files takes the socket, and leaves the alias.
+func TestShortNameRemoved(t *testing.T) {
+	_, path := pathOf(t, 140)
+	l := listen(t, path, mine(tempDir(t)))
+	if err := os.Remove(l.DialPath()); err != nil {
+		t.Fatal(err)
+	}
+	if l.InPlace() {
+		t.Error("it says it is in place")
+	}
 }
 
 // A connection outlives its listener.

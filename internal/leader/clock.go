@@ -23,6 +23,10 @@ func (l *Leader) runClock() {
 	rekeyDue = time.Now().Add(rekeyEvery)
 	for l.ctx.Err() == nil {
 		now := time.Now()
+		if err := l.displaced(); err != nil {
+			l.leave(err)
+			return
+		}
 		if w.jumped(now) {
 			l.log.Warn("this process or the machine did not run for a while, or the clock was set; tasks are waited for longer")
 			l.leases.forgive(now)

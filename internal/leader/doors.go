@@ -36,6 +36,7 @@ type doors struct {
 	servers []*http.Server
 	http    atomic.Pointer[string] // address of the operators' listener, once it is there
 	missing *http.Server           // the operators' server while it has no listener
+	sockets []*uds.Listener        // of tasks and agents
 }
 
 // openDoors makes the API and opens the doors to it, the operators' first: it is
@@ -82,6 +83,7 @@ func (l *Leader) openDoors() error {
 			l.closeDoors()
 			return err
 		}
+		l.doors.sockets = append(l.doors.sockets, ln)
 		l.serve(l.server(l.counted(d.handler), true), ln)
 	}
 	return nil

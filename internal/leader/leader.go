@@ -37,6 +37,7 @@ type Leader struct {
 	agents *agents
 	api    *httpapi.API
 	doors  doors
+	lock   *platform.Lock // held until everything else has ended
 
 	poked     chan struct{} // wakes the clock; buffered
 	keysIndex uint64        // of the keyring when it was last looked at; the clock's own
@@ -81,7 +82,7 @@ func run(ctx context.Context, cfg Config) (err error) {
 	}
 	defer lock.Unlock()
 
-	l := &Leader{cfg: cfg, me: me, log: cfg.Logger, agents: newAgents(), poked: make(chan struct{}, 1)}
+	l := &Leader{cfg: cfg, me: me, log: cfg.Logger, lock: lock, agents: newAgents(), poked: make(chan struct{}, 1)}
 	if l.log == nil {
 		l.log = hclog.NewNullLogger()
 	}
@@ -129,7 +130,11 @@ func (l *Leader) lead() error {
 		fmt.Fprintln(l.cfg.Stdout, "ready")
 	}
 	l.runClock()
-	l.log.Info("ending", "reason", context.Cause(l.ctx))
+	reason := context.Cause(l.ctx)
+	l.log.Info("ending", "reason", reason)
+	if errors.Is(reason, errDisplaced) {
+		return reason
+	}
 	return nil
 }
 
