@@ -176,8 +176,10 @@ func (l *Leader) server(h http.Handler, peers bool) *http.Server {
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
-		BaseContext:       func(net.Listener) context.Context { return l.ctx },
-		ErrorLog:          log.New(io.Discard, "", 0), // clients that hang up are no news
+		// net/http answers "OPTIONS *" itself, and asks nobody for a token.
+		DisableGeneralOptionsHandler: true,
+		BaseContext:                  func(net.Listener) context.Context { return l.ctx },
+		ErrorLog:                     log.New(io.Discard, "", 0), // clients that hang up are no news
 	}
 	if peers {
 		srv.ConnContext = uds.ConnContext

@@ -1,7 +1,9 @@
 package leader_test
 
 import (
+	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -78,6 +80,15 @@ func TestDoors(t *testing.T) {
 	check("task door, no token", tasks, "http://x"+path, "", 401)
 	check("task door, unknown path, no token", tasks, "http://x/nowhere", "", 401)
 	check("task door, no way around", tasks, "http://x/taskagent/v1/status", "", 401)
+	conn, err := client.DialTask(within(t, time.Minute), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprint(conn, "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n")
+	if resp, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil || resp.StatusCode != 401 {
+		t.Errorf("task door, OPTIONS *: %v %v", resp, err)
+	}
 	check("task door, garbage", tasks, "http://x"+path, "garbage", 403)
 	check("task door, other audience", tasks, "http://x"+path, started.Tokens["aws"], 403)
 	check("task door, token", tasks, "http://x"+path, token, 404)
