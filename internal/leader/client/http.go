@@ -12,8 +12,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/taskagent/taskagent/internal/fault"
 	"github.com/taskagent/taskagent/internal/wire"
 )
+
+// longestBlock is more than a blocking query may wait: 5 minutes and a 16th.
+const longestBlock = 6 * time.Minute
 
 // HTTP returns a client for Nomad's API at leader.sock, after making sure that a
 // leader is there. Whatever host its requests name, they go to the leader. The
@@ -24,7 +28,9 @@ func HTTP(ctx context.Context, o Options) (*http.Client, error) {
 		return nil, err
 	}
 	conn.Close()
-	return &http.Client{Transport: transport(func(ctx context.Context) (net.Conn, error) { return Connect(ctx, o) })}, nil
+	tr := transport(func(ctx context.Context) (net.Conn, error) { return Connect(ctx, o) })
+	tr.ResponseHeaderTimeout = longestBlock
+	return &http.Client{Transport: tr}, nil
 }
 
 func transport(dial func(context.Context) (net.Conn, error)) *http.Transport {
@@ -76,6 +82,8 @@ func readJSON(v any) func(io.Reader) error {
 func call(ctx context.Context, dataDir, method, path string, read func(io.Reader) error) error {
 	tr := transport(func(ctx context.Context) (net.Conn, error) { return Dial(ctx, dataDir) })
 	tr.DisableKeepAlives = true
+	// A leader that is stopped accepts connections all the same.
+	tr.ResponseHeaderTimeout = answerTime
 	req, err := http.NewRequestWithContext(ctx, method, "http://leader"+path, nil)
 	if err != nil {
 		return err
@@ -84,6 +92,10 @@ func call(ctx context.Context, dataDir, method, path string, read func(io.Reader
 	if err != nil {
 		if ue, ok := errors.AsType[*url.Error](err); ok {
 			err = ue.Err // its URL is made up
+		}
+		if ne, ok := errors.AsType[net.Error](err); ok && ne.Timeout() && ctx.Err() == nil {
+			return fault.Hint(fmt.Errorf("ask the leader: no answer within %v", answerTime),
+				"it may be stopped: continue it (kill -CONT), or end it")
 		}
 		return fmt.Errorf("ask the leader: %w", err)
 	}
