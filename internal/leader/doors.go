@@ -101,7 +101,7 @@ func (l *Leader) listenHTTP(addr string) (net.Listener, error) {
 		actual := ln.Addr().String()
 		l.doors.http.Store(&actual)
 		l.warnPlain(actual)
-		return ln, nil
+		return bounded(ln, maxOperators), nil
 	}
 	if oe, ok := errors.AsType[*net.OpError](err); ok {
 		err = oe.Err
@@ -140,7 +140,7 @@ func (l *Leader) retryHTTP() {
 	l.doors.missing = nil
 	l.doors.http.Store(&actual)
 	l.log.Info("the operators' listener is open", "address", actual)
-	l.serve(srv, ln)
+	l.serve(srv, bounded(ln, maxOperators))
 }
 
 func (l *Leader) httpAddr() string {

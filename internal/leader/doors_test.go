@@ -108,6 +108,40 @@ func TestDoors(t *testing.T) {
 	check("leader.sock, ended", trusted, "http://x"+path, token, 403)
 }
 
+// Whoever opens connections to the operators' listener and says nothing must
+// not use up what agents need, nor keep the leader from ending.
+func TestSilentConnections(t *testing.T) {
+	dir := testDir(t)
+	lead(t, leader.Config{DataDir: dir, Settings: leader.Settings{HTTP: ptr("0")}})
+	s, err := client.Status(within(t, time.Minute), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := openFiles(t)
+	const many = 600
+	for range many {
+		conn, err := net.Dial("tcp", s.HTTP)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+	}
+	start(t, dir, task("t"), false)
+	// Our own ends of the connections are among them.
+	if n := openFiles(t) - before - many; n > 300 {
+		t.Errorf("%d silent connections cost the leader %d descriptors", many, n)
+	}
+}
+
+func openFiles(t *testing.T) int {
+	t.Helper()
+	names, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skip("the open files are not known here")
+	}
+	return len(names)
+}
+
 // A blocked request must not keep a leader from ending.
 func TestBlockedRequestsEnd(t *testing.T) {
 	dir := testDir(t)
