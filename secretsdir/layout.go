@@ -88,11 +88,12 @@ func (l *Layout) Remove() error {
 	return nil
 }
 
-// removeAll also removes what a task made read-only, which only an owner other
-// than root has to care about.
+// removeAll also removes what a task made read-only. Root need not care, and must
+// not: in a directory of the task's user a name can become a link to anything
+// before it is changed.
 func removeAll(path string) error {
 	err := os.RemoveAll(path)
-	if !errors.Is(err, fs.ErrPermission) {
+	if !errors.Is(err, fs.ErrPermission) || platform.CurrentUID() == 0 {
 		return err
 	}
 	_ = filepath.WalkDir(path, func(p string, e fs.DirEntry, err error) error {
