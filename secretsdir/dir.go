@@ -25,7 +25,16 @@ var (
 	ErrOwner = errors.New("it belongs to the wrong user")
 	// ErrSymlink: there is a symlink where a file or directory has to be.
 	ErrSymlink = errors.New("it is a symlink")
+	// ErrInTheWay: where a file has to be there is something that is neither one
+	// nor a symlink.
+	ErrInTheWay = errors.New("it is not a file")
 )
+
+// inTheWay matches ErrInTheWay and says what is there.
+type inTheWay string
+
+func (e inTheWay) Error() string        { return string(e) }
+func (e inTheWay) Is(target error) bool { return target == ErrInTheWay }
 
 // Options says how a directory is opened for publishing.
 type Options struct {

@@ -116,9 +116,9 @@ func regularOrMissing(parent *os.Root, name string) error {
 	case info.Mode()&fs.ModeSymlink != 0:
 		return ErrSymlink
 	case info.IsDir():
-		return errors.New("it is a directory")
+		return inTheWay("it is a directory")
 	case !info.Mode().IsRegular():
-		return errors.New("it is not a regular file")
+		return inTheWay("it is not a regular file")
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package secretsdir_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -46,6 +47,9 @@ func TestPublishRefuses(t *testing.T) {
 		{"file/x", fmt.Sprintf("directory %q: it is not a directory", filepath.Join(path, "file"))},
 	} {
 		exact(t, d.Publish(tt.rel, []byte("x")), at(tt.rel)+tt.want)
+	}
+	if err := d.Publish("dir", []byte("x")); !errors.Is(err, secretsdir.ErrInTheWay) || errors.Is(err, secretsdir.ErrSymlink) {
+		t.Errorf("a directory in the way: %v", err)
 	}
 	exact(t, d.Publish(outside, []byte("x")), at(outside)+"the path leads out of the directory")
 	if got := names(t, path); got != "dir file" {

@@ -102,6 +102,8 @@ func dirFault(path string, err error) error {
 		return fault.Hint(err, "chmod 0700 "+path+", or leave -secrets-dir out to get a private one")
 	case errors.Is(err, secretsdir.ErrOwner):
 		return fault.Hint(err, "name a directory of the task's user, or leave -secrets-dir out to get a private one")
+	case errors.Is(err, secretsdir.ErrSymlink):
+		return fault.Hint(err, "name the directory itself")
 	case errors.Is(err, fs.ErrNotExist):
 		return fault.Hint(err, "mkdir -p "+filepath.Dir(path))
 	}
@@ -118,7 +120,11 @@ func (d *dirs) publish(s identity.Spec, t identity.Token) error {
 		return nil // delivered by Nomad
 	}
 	if err := d.places[kind].dir.Publish(rel, []byte(t.Reveal())); err != nil {
-		return fmt.Errorf("publish identity %q: %w", s.Name, err)
+		err = fmt.Errorf("publish identity %q: %w", s.Name, err)
+		if errors.Is(err, secretsdir.ErrSymlink) || errors.Is(err, secretsdir.ErrInTheWay) {
+			return fault.Hint(err, "move away what is in the file's place, or choose another directory")
+		}
+		return err
 	}
 	return nil
 }
