@@ -64,8 +64,11 @@ func (c *Config) resolvePlain(o Options) error {
 	if c.KillSignal, err = platform.ParseSignal(o.KillSignal); err != nil {
 		return fault.Usage(fmt.Errorf("-kill-signal: %w", err), "")
 	}
-	if o.KillTimeout < 0 || o.StartTimeout <= 0 {
-		return fault.Usage(errors.New("-kill-timeout and -start-timeout cannot be negative"), "")
+	if o.KillTimeout < 0 {
+		return fault.Usage(fmt.Errorf("-kill-timeout %s is negative", o.KillTimeout), "")
+	}
+	if o.StartTimeout <= 0 {
+		return fault.Usage(fmt.Errorf("-start-timeout %s leaves no time to start", o.StartTimeout), "")
 	}
 	if o.Listen != "" {
 		return checkListen(o.Listen)
@@ -243,6 +246,13 @@ func (c *Config) resolveUser(o Options, job *jobspec.Task) error {
 	u, err := platform.LookupUser(spec)
 	if err != nil {
 		return fault.Hint(fmt.Errorf("run the task as %q: %w", spec, err), "-user takes a name of this machine, or UID[:GID]")
+	}
+	if uid := platform.CurrentUID(); uid > 0 {
+		if u.UID == uid && !strings.Contains(spec, ":") {
+			return nil // we are that user, with the groups we have
+		}
+		return fault.Hint(fmt.Errorf("run the task as %q: only root can, taskagent runs as uid %d", spec, uid),
+			"start taskagent as root, or name yourself with -user")
 	}
 	c.User = &u
 	return nil

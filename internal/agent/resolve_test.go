@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -133,6 +134,8 @@ func TestUsage(t *testing.T) {
 		"source":         {func(o *agent.Options) { o.Source = "moon" }, true, `-source "moon" is none of auto, leader, file, nomad`},
 		"listen":         {func(o *agent.Options) { o.Listen = "192.0.2.1:80" }, true, `-listen "192.0.2.1:80" is not a loopback address`},
 		"listen form":    {func(o *agent.Options) { o.Listen = "80" }, true, `-listen "80" is not an address:port`},
+		"no start":       {func(o *agent.Options) { o.StartTimeout = 0 }, true, "-start-timeout 0s leaves no time to start"},
+		"kill timeout":   {func(o *agent.Options) { o.KillTimeout = -time.Second }, true, "-kill-timeout -1s is negative"},
 		"twice":          {func(o *agent.Options) { o.Identities = []string{"name=a", "name=a"} }, true, `-identity: "a" is given twice`},
 		"vars, no file":  {func(o *agent.Options) { o.Vars = []string{"a=b"} }, true, "-var is for variables of a job file, and there is no -job-file"},
 		"no home":        {func(o *agent.Options) { o.DataDir, o.Environ = "", nil }, false, "find the data directory: neither a home directory nor XDG_DATA_HOME is set"},
@@ -195,6 +198,33 @@ func TestDelivered(t *testing.T) {
 	} {
 		if _, err := agent.Resolve(options(change)); err == nil {
 			t.Errorf("%s was taken inside an allocation", name)
+		}
+	}
+}
+
+// TestUser: only root can have a task run as somebody else; as ourselves it runs
+// as it is. Both are known before anything is made.
+func TestUser(t *testing.T) {
+	as := func(user string) (*agent.Config, error) {
+		return agent.Resolve(options(func(o *agent.Options) { o.User = user }))
+	}
+	uid := os.Geteuid()
+	if uid == 0 {
+		if c, err := as("4242"); err != nil || c.User == nil || c.User.UID != 4242 {
+			t.Errorf("root: %v, %v", c, err)
+		}
+		return
+	}
+	if uid < 0 {
+		t.Skip("no numeric users")
+	}
+	if c, err := as(fmt.Sprint(uid)); err != nil || c.User != nil {
+		t.Errorf("ourselves: %v, %v", c, err)
+	}
+	for _, user := range []string{"0", "4242", fmt.Sprintf("%d:0", uid)} {
+		want := fmt.Sprintf("run the task as %q: only root can, taskagent runs as uid %d", user, uid)
+		if _, err := as(user); err == nil || err.Error() != want {
+			t.Errorf("got %v, want %s", err, want)
 		}
 	}
 }

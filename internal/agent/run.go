@@ -229,7 +229,11 @@ func (s *session) logEvent(e envinject.Event) {
 	case envinject.TaskRestarting:
 		log.Info(string(e.Kind))
 	case envinject.TaskKilled, envinject.GroupLeft:
-		log.Warn(string(e.Kind), "pid", e.PID, "error", e.Err)
+		args := []any{"pid", e.PID}
+		if e.Err != nil {
+			args = append(args, "error", e.Err)
+		}
+		log.Warn(string(e.Kind), args...)
 	default:
 		log.Debug(string(e.Kind), "pid", e.PID, "signal", e.Signal, "exit", e.Exit.String())
 	}
