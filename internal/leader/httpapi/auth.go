@@ -164,7 +164,7 @@ type aclKey struct {
 }
 
 // maxCallers bounds the cache; beyond, it starts anew.
-const maxCallers = 4096
+const maxCallers = 16384
 
 func (c *aclCache) get(s *state.Store, key aclKey, work func() (*caller, error)) (*caller, error) {
 	index := s.Index(state.TablePolicies) // before the policies are read: see package state
