@@ -233,6 +233,26 @@ func TestVars(t *testing.T) {
 	}
 }
 
+// TestVarsOfUntyped: without a type, a variable has its default's, as in Nomad.
+func TestVarsOfUntyped(t *testing.T) {
+	for _, tt := range []struct{ preset, given, expr, want string }{
+		{`"a"`, "b", `var.x`, "b"},
+		{`true`, "false", `var.x ? "yes" : "no"`, "no"},
+		{`3`, "4", `"${var.x + 1}"`, "5"},
+		{`["a", "b"]`, `["c", "d"]`, `join("+", var.x)`, "c+d"},
+		{`{ a = "x" }`, `{ a = "y" }`, `var.x.a`, "y"},
+		{`null`, "b", `var.x`, "b"}, // Nomad wants an expression here; text is what is meant
+	} {
+		declaration := "variable \"x\" {\n default = " + tt.preset + "\n}\n"
+		got, err := jobspec.Load("j.nomad", []byte(declaration+inTask("user = "+tt.expr)), jobspec.Options{Vars: map[string]string{"x": tt.given}})
+		if err != nil {
+			t.Errorf("%s: %v", tt.preset, err)
+		} else if got.User != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.preset, got.User, tt.want)
+		}
+	}
+}
+
 func TestWarnings(t *testing.T) {
 	src := `
 variable "dc" {}

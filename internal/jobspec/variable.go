@@ -43,7 +43,14 @@ func (f *file) variableValue(name string, used hcl.Range) (cty.Value, error) {
 	}
 	var value cty.Value
 	text, given := f.given[name]
+	if given && typ == cty.NilType && preset != nil {
+		// Without a type, the default's counts, as in Nomad.
+		if value, err = constant(preset); err == nil && !value.IsNull() {
+			typ = value.Type()
+		}
+	}
 	switch {
+	case err != nil:
 	case given:
 		value, err = fromText(name, text, typ)
 	case preset != nil:
