@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/taskagent/taskagent/identity"
-	"github.com/taskagent/taskagent/internal/fault"
 	"github.com/taskagent/taskagent/internal/wire"
 	"github.com/taskagent/taskagent/renew"
 )
@@ -34,7 +33,7 @@ func (s *session) attend(ctx context.Context, done <-chan struct{}) error {
 		case <-done:
 			return nil
 		case <-s.origin.Lost():
-			return fault.Hint(errLost, "its agent was out of touch with the leader for too long, or the leader's data was replaced; start it again")
+			return s.origin.Why()
 		case err := <-ended:
 			if ctx.Err() != nil {
 				return nil

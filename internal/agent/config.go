@@ -30,6 +30,7 @@ type Config struct {
 
 	Source  string // SourceLeader, SourceFile or SourceNomad
 	DataDir string
+	Cluster Cluster // of a real Nomad
 
 	Listen      string
 	InjectToken bool

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,7 +15,6 @@ import (
 	"github.com/taskagent/taskagent/internal/wire"
 	"github.com/taskagent/taskagent/renew"
 	"github.com/taskagent/taskagent/taskapi"
-	"github.com/taskagent/taskagent/uds"
 )
 
 // deliveredOrigin is a Nomad client that delivers identities to the task we
@@ -25,9 +23,8 @@ import (
 type deliveredOrigin struct {
 	renew.FileSource
 	allocID string
-	dir     string // the secrets directory
 	env     map[string]identity.Token
-	verify  taskapi.Verifier
+	door    taskapi.Config
 }
 
 // resolveDelivered decides about identities where Nomad delivers them: which
@@ -143,7 +140,10 @@ func deliveredEnv(env map[string]string) map[string]identity.Token {
 	return tokens
 }
 
-func newDeliveredOrigin(c *Config) *deliveredOrigin {
+// newDeliveredOrigin reads nothing yet. The Task API is the client's own socket
+// unless another upstream was named; it is dialled by name for each connection,
+// because a client that restarts makes a new one.
+func newDeliveredOrigin(c *Config) (*deliveredOrigin, error) {
 	env := environMap(c.Environ)
 	var specs []identity.Spec
 	for _, id := range c.Task.Identities {
@@ -151,12 +151,16 @@ func newDeliveredOrigin(c *Config) *deliveredOrigin {
 			specs = append(specs, id.Spec)
 		}
 	}
+	door, err := clusterDoor(c, first(c.Cluster.Upstream, "unix://"+filepath.Join(c.SecretsDir, apiSocket)))
+	if err != nil {
+		return nil, err
+	}
 	return &deliveredOrigin{
 		FileSource: renew.FileSource{Paths: renew.DeliveredPaths(c.SecretsDir, specs)},
 		allocID:    env["NOMAD_ALLOC_ID"],
-		dir:        c.SecretsDir,
 		env:        deliveredEnv(env),
-	}
+		door:       door,
+	}, nil
 }
 
 // Start reads what is there. A file that is not whole yet is waited for.
@@ -180,19 +184,14 @@ func (o *deliveredOrigin) Start(ctx context.Context) (*started, error) {
 // Lost is never closed: when the allocation ends, Nomad ends us.
 func (o *deliveredOrigin) Lost() <-chan struct{} { return nil }
 
+// Why has nothing to say.
+func (o *deliveredOrigin) Why() error { return nil }
+
 // Report has nobody to tell.
 func (o *deliveredOrigin) Report(context.Context, wire.Report) {}
 
 // End has nothing to give back.
 func (o *deliveredOrigin) End(context.Context) {}
 
-// Door is the client's own socket. It is dialled by name each time: a client
-// that restarts makes a new one.
-func (o *deliveredOrigin) Door() taskapi.Config {
-	path := filepath.Join(o.dir, apiSocket)
-	return taskapi.Config{
-		Verifier: o.verify,
-		RetryFor: time.Minute,
-		Dial:     func(ctx context.Context) (net.Conn, error) { return uds.Dial(ctx, path) },
-	}
-}
+// Door is the client's own socket.
+func (o *deliveredOrigin) Door() taskapi.Config { return o.door }

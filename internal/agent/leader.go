@@ -20,6 +20,9 @@ import (
 // out when the connection breaks.
 const endTimeout = 2 * time.Second
 
+// errLost ends a task whose identity the leader has given up.
+var errLost = errors.New("the leader has given this task up: its tokens are refused")
+
 // leaderOrigin is the embedded leader: a lease held over leader.sock, started on
 // demand. The leader's task door decides about every request.
 type leaderOrigin struct {
@@ -74,6 +77,10 @@ func (o *leaderOrigin) Fetch(ctx context.Context, names []string) (map[string]id
 }
 
 func (o *leaderOrigin) Lost() <-chan struct{} { return o.lease.Lost() }
+
+func (o *leaderOrigin) Why() error {
+	return fault.Hint(errLost, "its agent was out of touch with the leader for too long, or the leader's data was replaced; start it again")
+}
 
 func (o *leaderOrigin) Report(ctx context.Context, r wire.Report) { _ = o.lease.Report(ctx, r) }
 

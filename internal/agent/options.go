@@ -31,6 +31,7 @@ type Options struct {
 	SecretsDir, TaskDir, AllocDir string
 	User                          string
 	Source, DataDir               string
+	Cluster                       Cluster
 
 	Listen      string
 	InjectToken bool

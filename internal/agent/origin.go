@@ -16,8 +16,10 @@ type origin interface {
 	renew.Source
 	// Start makes the task known and returns the first token of every identity.
 	Start(ctx context.Context) (*started, error)
-	// Lost is closed when the task's identity is gone for good.
+	// Lost is closed when the task's identity is gone for good, and Why then says
+	// why.
 	Lost() <-chan struct{}
+	Why() error
 	// Report tells what status should show. It must not block for long.
 	Report(ctx context.Context, r wire.Report)
 	// End gives the task's identity back.
@@ -33,9 +35,12 @@ type started struct {
 	tokens     map[string]identity.Token
 }
 
-func newOrigin(c *Config) origin {
-	if c.Source == SourceFile {
+func newOrigin(c *Config) (origin, error) {
+	switch c.Source {
+	case SourceFile:
 		return newDeliveredOrigin(c)
+	case SourceNomad:
+		return newClusterOrigin(c)
 	}
-	return newLeaderOrigin(c)
+	return newLeaderOrigin(c), nil
 }

@@ -33,6 +33,9 @@ func Resolve(o Options) (*Config, error) {
 	if err := c.resolveSource(o, env); err != nil {
 		return nil, err
 	}
+	if err := c.resolveCluster(o, env); err != nil {
+		return nil, err
+	}
 	job, err := readJobFile(o)
 	if err != nil {
 		return nil, err
@@ -226,11 +229,8 @@ func (c *Config) resolveSource(o Options, env map[string]string) error {
 		var err error
 		c.DataDir, err = DataDir(o.DataDir, env)
 		return err
-	case SourceFile:
+	case SourceFile, SourceNomad:
 		return nil
-	case SourceNomad:
-		return fault.Hint(errors.New("-source nomad is not available in this version"),
-			"-source leader takes identities from the embedded leader on this machine")
 	}
 	return fault.Usage(fmt.Errorf("-source %q is none of auto, leader, file, nomad", o.Source), "")
 }

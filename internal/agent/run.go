@@ -8,12 +8,10 @@ import (
 	"github.com/taskagent/taskagent/envinject"
 	"github.com/taskagent/taskagent/identity"
 	"github.com/taskagent/taskagent/internal/fault"
+	"github.com/taskagent/taskagent/internal/nomad"
 	"github.com/taskagent/taskagent/platform"
 	"github.com/taskagent/taskagent/renew"
 )
-
-// errLost ends a task whose identity the leader has given up.
-var errLost = errors.New("the leader has given this task up: its tokens are refused")
 
 // codeFailed is the exit status of a failure that is taskagent's own.
 const codeFailed = 125
@@ -40,7 +38,11 @@ func Run(ctx context.Context, c *Config) (int, error) {
 	for _, w := range c.Warnings {
 		c.Logger.Warn(w)
 	}
-	s := &session{c: c, origin: newOrigin(c), specs: map[string]identity.Spec{}}
+	from, err := newOrigin(c)
+	if err != nil {
+		return codeFailed, err
+	}
+	s := &session{c: c, origin: from, specs: map[string]identity.Spec{}}
 	for _, id := range c.Task.Identities {
 		s.specs[id.Name] = id.Spec
 	}
@@ -89,7 +91,10 @@ func (s *session) task(ctx context.Context) (int, error) {
 		_ = sup.Stop(context.WithoutCancel(ctx))
 	}
 	exit := sup.Exit()
+	var gone *nomad.EndedError
 	switch {
+	case errors.As(failure, &gone): // its allocation was stopped: an end like any other
+		s.c.Logger.Info("the task was stopped", "reason", gone.Error())
 	case failure != nil:
 		return codeFailed, failure
 	case exit.Err != nil:
