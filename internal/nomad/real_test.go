@@ -337,3 +337,42 @@ func TestRealNomadTLS(t *testing.T) {
 		}
 	}
 }
+
+// TestRealElection kills the leader of three servers. Renewals go on.
+func TestRealElection(t *testing.T) {
+	c := nomadtest.Start(t, nomadtest.Options{Servers: 3})
+	alloc := c.Run(demoJob)
+	s := realSource(t, c, func(cfg *nomad.Config) {
+		cfg.AllocID, cfg.Servers, cfg.RetryFor = alloc, c.RPCs, 30*time.Second
+	})
+	ended := make(chan error, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { ended <- s.Watch(ctx) }()
+	fetch := func() {
+		t.Helper()
+		begun := time.Now()
+		if _, err := s.Fetch(ctx, []string{"default", "short", "svcid"}); err != nil {
+			t.Error(err)
+		}
+		t.Logf("fetched in %s", time.Since(begun).Round(time.Millisecond))
+	}
+	fetch()
+	t.Logf("the leader, server %d, is killed", c.StopLeader())
+	for range 20 {
+		fetch() // any server signs, with a leader or without
+		time.Sleep(200 * time.Millisecond)
+	}
+	// What only a leader can tell waits for the next one.
+	begun := time.Now()
+	if _, err := s.Describe(ctx); err != nil {
+		t.Error(err)
+	}
+	t.Logf("asked a leader in %s", time.Since(begun).Round(time.Millisecond))
+	select {
+	case err := <-ended:
+		t.Fatalf("Watch ended: %v", err)
+	default:
+	}
+	cancel()
+	<-ended
+}

@@ -29,14 +29,17 @@ type Options struct {
 	TLS bool
 	// NoClient is for tests that need no allocation.
 	NoClient bool
+	// Servers is their number. Zero: one.
+	Servers int
 }
 
 // Cluster is a running Nomad.
 type Cluster struct {
 	Options
-	// ServerHTTP and ClientHTTP are the URLs of their HTTP APIs, and RPC is the
-	// server's RPC address.
+	// ServerHTTP and ClientHTTP are the URLs of the HTTP APIs of the first server and
+	// of the client, RPC is the first server's RPC address, and RPCs are those of all.
 	ServerHTTP, ClientHTTP, RPC string
+	RPCs                        []string
 	// Region is the cluster's, Dir where all of its data lies, and SecretFile the
 	// file of the node's secret.
 	Region, Dir, SecretFile string
@@ -45,11 +48,12 @@ type Cluster struct {
 	// Certs are the certificates, with TLS.
 	Certs *Certs
 
-	t              testing.TB
-	bin            string
-	server, client *process
-	http           *http.Client
-	jobs           []string
+	t       testing.TB
+	bin     string
+	servers []*process
+	client  *process
+	http    *http.Client
+	jobs    []string
 }
 
 // Binary returns the path of Nomad's binary, or skips the test.
@@ -86,11 +90,18 @@ func Start(t testing.TB, o Options) *Cluster {
 		c.Certs = NewCerts(t, c.Region)
 		c.http.Transport = c.Certs.transport()
 	}
-	ports := freePorts(t, 4)
-	c.RPC = addr(ports[1])
-	c.ServerHTTP = scheme + "://" + addr(ports[0])
-	c.server = c.process("server", fmt.Sprintf(serverConfig, ports[0], ports[1], ports[2]))
-	c.StartServer()
+	n := max(o.Servers, 1)
+	ports := freePorts(t, 3*n+1)
+	for i := range n {
+		p := ports[3*i:]
+		c.RPCs = append(c.RPCs, addr(p[1]))
+		c.servers = append(c.servers, c.process(fmt.Sprintf("server%d", i), fmt.Sprintf(serverConfig, p[0], p[1], p[2], n, addr(ports[2]))))
+	}
+	c.RPC, c.ServerHTTP = c.RPCs[0], scheme+"://"+addr(ports[0])
+	for _, s := range c.servers {
+		s.start()
+	}
+	c.awaitLeader()
 	if !o.NoACL {
 		var token struct{ SecretID string }
 		c.Call("POST", "/v1/acl/bootstrap", nil, &token)
@@ -99,8 +110,9 @@ func Start(t testing.TB, o Options) *Cluster {
 	if o.NoClient {
 		return c
 	}
-	c.ClientHTTP = scheme + "://" + addr(ports[3])
-	c.client = c.process("client", fmt.Sprintf(clientConfig, ports[3], c.RPC, loopback()))
+	port := ports[3*n]
+	c.ClientHTTP = scheme + "://" + addr(port)
+	c.client = c.process("client", fmt.Sprintf(clientConfig, port, strings.Join(c.RPCs, `", "`), loopback()))
 	c.StartClient()
 	return c
 }
@@ -146,7 +158,11 @@ advertise {
 }
 server {
   enabled          = true
-  bootstrap_expect = 1
+  bootstrap_expect = %[4]d
+  server_join {
+    retry_join     = [%[5]q]
+    retry_interval = "1s"
+  }
 }
 `
 
@@ -161,7 +177,7 @@ advertise {
 }
 client {
   enabled           = true
-  servers           = [%[2]q]
+  servers           = ["%[2]s"]
   network_interface = %[3]q
   cpu_total_compute = 8000
   memory_total_mb   = 4096
@@ -177,11 +193,16 @@ plugin "raw_exec" {
 }
 `
 
-// StartServer starts the server and waits until it leads and can sign.
+// StartServer starts the first server and waits until it has a leader and can sign.
 func (c *Cluster) StartServer() {
 	c.t.Helper()
-	c.server.start()
-	c.Eventually("the server to lead", func() bool {
+	c.servers[0].start()
+	c.awaitLeader()
+}
+
+func (c *Cluster) awaitLeader() {
+	c.t.Helper()
+	c.Eventually("the servers to have a leader", func() bool {
 		var keys struct{ Keys []any }
 		return c.try("GET", c.ServerHTTP+"/.well-known/jwks.json", nil, &keys) && len(keys.Keys) > 0
 	})
@@ -198,8 +219,23 @@ func (c *Cluster) StartClient() {
 	})
 }
 
-// StopServer ends the server the hard way.
-func (c *Cluster) StopServer() { c.server.stop(syscall.SIGKILL) }
+// StopServer ends the first server the hard way.
+func (c *Cluster) StopServer() { c.servers[0].stop(syscall.SIGKILL) }
+
+// StopLeader ends the server that leads, the hard way, and returns its number.
+func (c *Cluster) StopLeader() (n int) {
+	c.t.Helper()
+	var leader string
+	c.Call("GET", "/v1/status/leader", nil, &leader)
+	for i, rpc := range c.RPCs {
+		if rpc == leader {
+			c.servers[i].stop(syscall.SIGKILL)
+			return i
+		}
+	}
+	c.t.Fatalf("the leader is %q", leader)
+	return 0
+}
 
 // StopClient ends the client the hard way; its tasks live on.
 func (c *Cluster) StopClient() { c.client.stop(syscall.SIGKILL) }
@@ -207,7 +243,7 @@ func (c *Cluster) StopClient() { c.client.stop(syscall.SIGKILL) }
 // Logs returns what the agents logged.
 func (c *Cluster) Logs() string {
 	var b strings.Builder
-	for _, p := range []*process{c.server, c.client} {
+	for _, p := range append(c.servers[:len(c.servers):len(c.servers)], c.client) {
 		if p != nil {
 			data, _ := os.ReadFile(p.log)
 			lines := bytes.Split(data, []byte("\n"))
@@ -221,9 +257,14 @@ func (c *Cluster) Logs() string {
 func (c *Cluster) Eventually(what string, f func() bool) {
 	c.t.Helper()
 	for deadline := time.Now().Add(90 * time.Second); !f(); time.Sleep(100 * time.Millisecond) {
+		for _, s := range c.servers {
+			if s.crashed() {
+				c.t.Fatalf("%s ended while waiting for %s", s.name, what)
+			}
+		}
 		switch {
-		case c.server.crashed(), c.client.crashed():
-			c.t.Fatalf("Nomad ended while waiting for %s", what)
+		case c.client.crashed():
+			c.t.Fatalf("the client ended while waiting for %s", what)
 		case time.Now().After(deadline):
 			c.t.Fatalf("waited in vain for %s", what)
 		}

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -86,15 +87,16 @@ func (p *process) crashed() bool {
 	}
 }
 
-// close ends the tasks first: they outlive a client.
+// close ends the tasks first: they outlive a client. It asks by way of the client,
+// because the first server may be gone.
 func (c *Cluster) close() {
 	if c.client != nil {
-		if c.server.cmd != nil && c.client.cmd != nil {
+		if c.client.cmd != nil && slices.ContainsFunc(c.servers, func(s *process) bool { return s.cmd != nil }) {
 			for _, id := range c.jobs {
-				c.try("DELETE", c.ServerHTTP+"/v1/job/"+id+"?purge=true", nil, nil)
+				c.try("DELETE", c.ClientHTTP+"/v1/job/"+id+"?purge=true", nil, nil)
 			}
 			for end := time.Now().Add(20 * time.Second); len(c.jobs) > 0 && time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
-				c.try("PUT", c.ServerHTTP+"/v1/system/gc", nil, nil)
+				c.try("PUT", c.ClientHTTP+"/v1/system/gc", nil, nil)
 				if left, _ := filepath.Glob(filepath.Join(c.Dir, "client", "alloc", "*")); len(left) == 0 {
 					break
 				}
@@ -102,7 +104,9 @@ func (c *Cluster) close() {
 		}
 		c.client.stop(syscall.SIGINT)
 	}
-	c.server.stop(syscall.SIGINT)
+	for _, s := range c.servers {
+		s.stop(syscall.SIGINT)
+	}
 	c.unmount()
 	if c.t.Failed() {
 		c.t.Logf("%s", c.Logs())

@@ -8,8 +8,9 @@
 // a UUID, and it is refused. Everything else is refused without asking anybody.
 //
 // The gate does not authorise, and it cannot see what only the servers know: that
-// an allocation has ended. With ACLs on they refuse its tokens themselves; with
-// ACLs off its identities stay good until they expire.
+// an allocation has ended. With ACLs on they refuse its tokens themselves, except
+// for what they tell anybody, such as who leads; with ACLs off its identities stay
+// good until they expire, which the default one never does.
 //
 // Times: a token counts until the second it expires and not a moment longer, as
 // with the embedded leader. It may have been signed up to a minute in our future,

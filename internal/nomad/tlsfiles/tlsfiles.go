@@ -53,6 +53,9 @@ func (f Files) Client(ctx context.Context, conn net.Conn, serverName string, pro
 	defer cancel()
 	tc := tls.Client(conn, cfg)
 	if err := tc.HandshakeContext(ctx); err != nil {
+		if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+			err = errors.New("the server does not speak TLS")
+		}
 		return nil, fmt.Errorf("TLS handshake: %w", err)
 	}
 	return tc, nil

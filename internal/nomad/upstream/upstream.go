@@ -197,8 +197,12 @@ func dialTLS(ctx context.Context, dial func(context.Context, string, string) (ne
 
 // redact returns a URL fit for an error: without the user that it should not have.
 func redact(raw string) string {
-	if u, err := url.Parse(raw); err == nil {
+	switch u, err := url.Parse(raw); {
+	case err != nil:
+		return "(not shown)"
+	case u.User == nil:
+		return raw
+	default:
 		return u.Redacted()
 	}
-	return "(not shown)"
 }
