@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"syscall"
 	"time"
 
 	"github.com/taskagent/taskagent/internal/nomad/msgpack"
@@ -76,7 +77,9 @@ func refused(ctx context.Context, err error) error {
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
 		return fmt.Errorf("connect: %w", op.Err)
 	}
-	if errors.Is(err, io.EOF) {
+	// Closing with something of ours unread resets the connection: which of the
+	// two arrives is chance.
+	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
 		return fmt.Errorf("TLS handshake: %w", errHungUp)
 	}
 	return err
