@@ -26,6 +26,7 @@ func (s *session) attend(ctx context.Context, done <-chan struct{}) error {
 		go func() { ended <- s.renewer.Run(ctx) }()
 	}
 	s.report(ctx)
+	defer s.rest()()
 	published := s.current()
 	var again <-chan time.Time
 	for {
