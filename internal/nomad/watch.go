@@ -26,7 +26,9 @@ const (
 // cannot be asked it goes on trying: without them, nothing ends.
 //
 // It holds one connection to one server, and wakes when the allocation changes,
-// or every five minutes.
+// or every five minutes. Servers take 100 connections from an address, unless
+// their limits.rpc_max_conns_per_client says otherwise: with as many tasks on a
+// machine it has to.
 func (s *Source) Watch(ctx context.Context) error {
 	failed := false
 	retry := minWatchRetry

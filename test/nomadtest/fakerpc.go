@@ -201,7 +201,7 @@ func (f *FakeRPC) begin(method string, q FakeQuery) error {
 	case f.refuse != "":
 		return errors.New(f.refuse)
 	case q.Region != "global":
-		return errors.New("No path to region")
+		return errors.New("rpc error: No path to region")
 	case q.AuthToken != FakeSecret:
 		return errors.New("rpc error: Permission denied")
 	}
@@ -231,7 +231,7 @@ func (a *fakeAllocs) GetAllocs(args *FakeGetAllocs, reply *map[string]any) error
 			return errors.New(f.refuse)
 		}
 		if f.closed {
-			return errors.New("No cluster leader")
+			return errors.New("rpc error: No cluster leader")
 		}
 	}
 }

@@ -34,7 +34,7 @@ func newACLTokens(a *api) *aclTokens {
 	return &aclTokens{api: a, good: make(map[[sha256.Size]byte]time.Time)}
 }
 
-var errNoACLToken = errors.New("Nomad does not vouch for the token")
+var errNoACLToken = errors.New("the cluster does not vouch for it")
 
 func (t *aclTokens) verify(ctx context.Context, token string) error {
 	sum := sha256.Sum256([]byte(token)) // of secrets nothing else is kept

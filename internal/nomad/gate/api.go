@@ -66,8 +66,9 @@ func unexpected(path string, status int) error {
 const strayToken = "00000000-0000-4000-8000-000000000000"
 
 // blamesToken tells whose fault a server error is in answer to a request with a
-// token. Nomad's task socket has one for garbage and for outages alike, but a 403
-// for a UUID that it does not know: if it can say that much, it is the token's.
+// token. Nomad has the same for outages, for garbage on a task's socket and for an
+// ACL token that expired, but a 403 for a UUID that it does not know: if it can say
+// that much, it is the token's.
 func (a *api) blamesToken(ctx context.Context, path string) bool {
 	ans, err := a.get(ctx, path, strayToken)
 	return err == nil && (ans.status == http.StatusForbidden || ans.status == http.StatusUnauthorized)

@@ -22,6 +22,7 @@ const (
 	aclToken   = "11111111-aaaa-4bbb-8ccc-222222222222"
 	nodeSecret = "33333333-aaaa-4bbb-8ccc-444444444444"
 	stray      = "55555555-aaaa-4bbb-8ccc-666666666666"
+	expired    = "77777777-aaaa-4bbb-8ccc-888888888888"
 )
 
 // cluster is Nomad's HTTP API as far as the gate looks at it, as a transport.
@@ -73,7 +74,7 @@ func (c *cluster) answer(r *http.Request) (int, string) {
 		case token == "":
 			return 401, "Unauthorized"
 		case c.aclOff, good:
-		case workload:
+		case workload, token == expired:
 			return 500, "Server error authenticating request\n"
 		default:
 			return 403, "Forbidden"
@@ -92,6 +93,8 @@ func (c *cluster) answer(r *http.Request) (int, string) {
 			return 200, fmt.Sprintf(`{"SecretID":%q,"Type":"client"}`, token)
 		case token == nodeSecret:
 			return 404, "ACL token not found"
+		case token == expired:
+			return 500, "ACL token expired"
 		}
 		return 403, "Permission denied"
 	}
@@ -169,6 +172,7 @@ func TestVerify(t *testing.T) {
 					"with claims changed":     {strings.Join([]string{strings.Split(valid, ".")[0], strings.Split(other.Sign(claims(func(c *identity.Claims) { c.JobID = "root" })), ".")[1], strings.Split(valid, ".")[2]}, "."), false},
 					"without an algorithm":    {"eyJhbGciOiJub25lIiwia2lkIjoieCJ9." + strings.Split(valid, ".")[1] + ".AA", false},
 					"an ACL token":            {aclToken, !c.aclOff},
+					"an expired ACL token":    {expired, false},
 					"a UUID":                  {stray, false},
 					"a node's secret":         {nodeSecret, false},
 					"garbage":                 {"garbage", false},

@@ -52,7 +52,7 @@ func newKeys(a *api) *keys { return &keys{api: a} }
 
 // errRefused says that the cluster wants a token to publish its keys, and not the
 // one it was given.
-var errRefused = errors.New("Nomad refuses the token")
+var errRefused = errors.New("the cluster does not take it")
 
 // find returns a set that has the key, fetching it if need be. Its error is
 // forbidden when the cluster has no such key.

@@ -30,7 +30,8 @@ import (
 type Config struct {
 	// URL is http(s)://host[:port] or unix:///path. Required.
 	URL string
-	// TLS is for https alone.
+	// TLS is for https; elsewhere nobody looks at it, because the same certificates
+	// may be there for RPC.
 	TLS tlsfiles.Files
 	// ServerName is the name that the server's certificate must be for. Empty: the
 	// host of the URL.
@@ -55,7 +56,7 @@ type Upstream struct {
 const (
 	dialTimeout  = 10 * time.Second
 	idleTimeout  = 30 * time.Second
-	maxIdle      = 16
+	maxIdle      = 4 // Nomad takes no more than 100 connections from an address
 	maxHeader    = 1 << 20
 	continueWait = time.Second
 )
@@ -114,7 +115,7 @@ func parse(cfg Config) (*place, error) {
 	}
 	switch u.Scheme {
 	case "unix":
-		return parseSocket(u, cfg)
+		return parseSocket(u)
 	case "http", "https":
 	default:
 		return nil, errors.New("want http://host:port, https://host:port or unix:///path")
@@ -124,9 +125,6 @@ func parse(cfg Config) (*place, error) {
 	}
 	if u.Hostname() == "" {
 		return nil, errors.New("it names no host")
-	}
-	if u.Scheme == "http" && (cfg.TLS != tlsfiles.Files{} || cfg.ServerName != "") {
-		return nil, errors.New("certificates are for https")
 	}
 	port := u.Port()
 	if port == "" {
@@ -140,7 +138,7 @@ func parse(cfg Config) (*place, error) {
 	return p, nil
 }
 
-func parseSocket(u *url.URL, cfg Config) (*place, error) {
+func parseSocket(u *url.URL) (*place, error) {
 	path := u.Path
 	if runtime.GOOS == "windows" {
 		path = filepath.FromSlash(strings.TrimPrefix(path, "/")) // unix:///C:/…
@@ -150,8 +148,6 @@ func parseSocket(u *url.URL, cfg Config) (*place, error) {
 		return nil, errors.New("want unix:///path, with three slashes: the path must be absolute")
 	case !filepath.IsAbs(path):
 		return nil, errors.New("the path must be absolute")
-	case cfg.TLS != tlsfiles.Files{} || cfg.ServerName != "":
-		return nil, errors.New("certificates are for https")
 	}
 	return &place{scheme: "http", host: "localhost", address: "localhost:80", socket: path}, nil
 }

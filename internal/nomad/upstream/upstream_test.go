@@ -36,7 +36,7 @@ func TestNew(t *testing.T) {
 		"http://nomad/prefix":   {upstream.Config{}, "want no path: Nomad's API is at the root"},
 		"http://nomad?x=1":      {upstream.Config{}, "want no more than a scheme and a place: no user, query or fragment"},
 		"http://a b":            {upstream.Config{}, "it is not a URL"},
-		"http://other":          {upstream.Config{TLS: certs.Client}, "certificates are for https"},
+		"http://other:1":        {upstream.Config{TLS: certs.Client}, "http other:1"},
 		"unix://relative/path":  {upstream.Config{}, "want unix:///path, with three slashes: the path must be absolute"},
 		"unix://":               {upstream.Config{}, "the path must be absolute"},
 		"https://missing":       {upstream.Config{TLS: tlsfiles.Files{CA: "/nowhere/ca"}}, "read CA certificates: open /nowhere/ca: "},
