@@ -14,20 +14,32 @@ import (
 // told once. A restart makes signals pointless; two identities that ask for
 // the same signal cause one. It returns what is published now: where that
 // failed it is still the old token, and the file still whole.
+//
+// A directory that was replaced meanwhile gets all of its tokens again.
 func (s *session) changed(old, now map[string]identity.Token) map[string]identity.Token {
 	published := maps.Clone(old)
+	fresh, err := s.mend()
+	if err != nil {
+		s.c.Logger.Error("renewed tokens could not be published", "error", err)
+		return published
+	}
 	restart := false
 	var signals []string
 	for _, name := range slices.Sorted(maps.Keys(now)) {
-		if now[name] == old[name] {
+		spec := s.specs[name]
+		renewed := now[name] != old[name]
+		if kind, _ := spec.Location(); !renewed && !fresh[kind] {
 			continue
 		}
-		spec := s.specs[name]
 		if err := s.dirs.publish(spec, now[name]); err != nil {
 			s.c.Logger.Error("the renewed token could not be published", "identity", name, "error", err)
+			delete(published, name)
 			continue
 		}
 		published[name] = now[name]
+		if !renewed {
+			continue
+		}
 		s.c.Logger.Debug("renewed", "identity", name, "expires", now[name].Expiry())
 		switch spec.ChangeMode {
 		case identity.ChangeRestart:

@@ -22,9 +22,32 @@ type dirs struct {
 
 // place is one directory of a task.
 type place struct {
-	path string
-	made bool
-	dir  *secretsdir.Dir // nil where nothing is published
+	path    string
+	made    bool
+	dir     *secretsdir.Dir // nil where nothing is published
+	options secretsdir.Options
+	info    os.FileInfo // of the directory that dir is
+}
+
+// openDir opens the place for publishing, making it where it is missing.
+func (p *place) openDir() error {
+	dir, err := secretsdir.Open(p.path, p.options)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(p.path)
+	if err != nil {
+		_ = dir.Close()
+		return err
+	}
+	p.dir, p.info = dir, info
+	return nil
+}
+
+// inPlace reports whether what is at the path is still what was opened.
+func (p *place) inPlace() bool {
+	info, err := os.Stat(p.path)
+	return err == nil && os.SameFile(info, p.info)
 }
 
 // openDirs makes or opens the directories. Only those that get a token are
@@ -65,9 +88,8 @@ func openDirs(c *Config) (_ *dirs, err error) {
 	}
 	for kind, p := range d.places {
 		if used[kind] {
-			p.dir, err = secretsdir.Open(p.path, secretsdir.Options{
-				UID: uid, GID: gid, Create: true, AllowOthers: kind != identity.DirSecrets,
-			})
+			p.options = secretsdir.Options{UID: uid, GID: gid, Create: true, AllowOthers: kind != identity.DirSecrets}
+			err = p.openDir()
 		} else {
 			err = givenDir(p.path)
 		}

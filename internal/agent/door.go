@@ -120,6 +120,19 @@ func vouchedFor(peer uds.Cred, uid int) bool {
 	return peer.UID == uid
 }
 
+// reopen serves the socket anew where it was. Requests under way go on.
+func (d *door) reopen(c *Config, secrets string) error {
+	old := d.socket
+	_ = old.Close()
+	l, err := listenSocket(c, secrets)
+	if err != nil {
+		return err
+	}
+	d.socket = l
+	d.server.Serve(l, acceptFailed(c.Logger, l.Path()))
+	return nil
+}
+
 // path is where clients find the socket.
 func (d *door) path() string { return d.socket.DialPath() }
 

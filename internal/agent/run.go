@@ -168,7 +168,7 @@ func (s *session) fetch(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, s.c.StartTimeout)
 	defer cancel()
 	started, err := s.origin.Start(ctx)
-	if errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(err, context.DeadlineExceeded) || err != nil && ctx.Err() == context.DeadlineExceeded {
 		return fault.Hint(fmt.Errorf("no identity within %s: %w", s.c.StartTimeout, err), "-start-timeout waits longer; `taskagent status` asks the leader")
 	}
 	if err != nil {
