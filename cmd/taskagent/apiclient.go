@@ -99,11 +99,23 @@ type statusError struct {
 }
 
 func (e *statusError) Error() string {
-	text := strings.TrimSpace(e.body)
+	text := oneSentence(strings.TrimSpace(e.body))
 	if text == "" {
 		text = http.StatusText(e.status)
 	}
 	return fmt.Sprintf("%d: %s", e.status, text)
+}
+
+// oneSentence makes "…: 2 errors occurred:" and its list, as Nomad's API has it,
+// one line.
+func oneSentence(text string) string {
+	head, list, ok := strings.Cut(text, " occurred:\n\t* ")
+	if !ok {
+		return text
+	}
+	words := strings.Fields(head)
+	head = strings.Join(words[:max(0, len(words)-2)], " ") // less "2 errors"
+	return strings.TrimSpace(head + " " + strings.Join(strings.Split(strings.TrimSpace(list), "\n\t* "), "; "))
 }
 
 // maxAnswer bounds what a command reads of one answer.

@@ -81,8 +81,14 @@ func dispatch(ctx context.Context, c *command, path string, args, environ []stri
 	}
 	name := args[0]
 	if isHelp(name) {
+		if name == "help" && len(args) > 1 { // taskagent help run
+			return dispatch(ctx, c, path, append(args[1:], "-h"), environ, std)
+		}
 		printCommands(std.out, c, path)
 		return exitOK, nil
+	}
+	if path == "taskagent" && (name == "-version" || name == "--version") {
+		name = "version"
 	}
 	for _, sub := range c.sub {
 		if sub.name == name {

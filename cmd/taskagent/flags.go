@@ -86,18 +86,19 @@ func (f *flagSet) parseMixed() ([]string, error) {
 
 // want checks the number of operands.
 func (f *flagSet) want(operands []string, least, most int) error {
+	usage := strings.TrimSpace("usage: " + f.c.path + " " + f.c.command.args)
 	switch n := len(operands); {
 	case n < least:
-		return fault.Usage(fmt.Errorf("%s: an argument is missing", f.c.path), "usage: "+f.c.path+" "+f.c.command.args)
+		return fault.Usage(fmt.Errorf("%s: an argument is missing", f.c.path), usage)
 	case most >= 0 && n > most:
-		return fault.Usage(fmt.Errorf("%s: unexpected argument %q", f.c.path, operands[most]), "usage: "+f.c.path+" "+f.c.command.args)
+		return fault.Usage(fmt.Errorf("%s: unexpected argument %q", f.c.path, operands[most]), usage)
 	}
 	return nil
 }
 
 func (f *flagSet) printHelp() {
 	w := f.c.out
-	fmt.Fprintf(w, "usage: %s %s\n\n%s.\n", f.c.path, f.c.command.args, f.c.command.summary)
+	fmt.Fprintf(w, "%s\n\n%s.\n", strings.TrimSpace("usage: "+f.c.path+" "+f.c.command.args), f.c.command.summary)
 	var flags []*flag.Flag
 	f.VisitAll(func(fl *flag.Flag) {
 		if fl.Usage != hiddenFlag {

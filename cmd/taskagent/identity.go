@@ -81,7 +81,7 @@ var identityVerify = &command{
 		if err != nil {
 			return exitFailure, fmt.Errorf("verify %s against %s: %w", source, from, err)
 		}
-		fmt.Fprintf(c.out, "good: %s, audience %s, signed by a key of %s\n", claims.Subject, strings.Join(claims.Audience, ", "), from)
+		fmt.Fprintf(c.out, "good: %s, audience %s, signed with a key of %s\n", claims.Subject, strings.Join(claims.Audience, ", "), from)
 		fmt.Fprintln(c.out, "not checked: whether its task is still running (ask the Task API)")
 		return exitOK, nil
 	},
@@ -126,7 +126,7 @@ func readKeySet(ctx context.Context, c *invocation, who *apiFlags, from string) 
 	case from == "":
 		var a *api
 		if a, err = who.open(ctx, c); err == nil {
-			from = "the leader's"
+			from = "the leader's key set"
 			b, _, err = a.do(ctx, http.MethodGet, "/.well-known/jwks.json", nil, nil)
 		}
 	case strings.HasPrefix(from, "http://"), strings.HasPrefix(from, "https://"):
