@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/taskagent/taskagent/identity"
 	"github.com/taskagent/taskagent/internal/fault"
@@ -14,6 +15,7 @@ import (
 	"github.com/taskagent/taskagent/internal/nomad/tlsfiles"
 	"github.com/taskagent/taskagent/internal/nomad/upstream"
 	"github.com/taskagent/taskagent/internal/wire"
+	"github.com/taskagent/taskagent/renew"
 	"github.com/taskagent/taskagent/taskapi"
 )
 
@@ -127,8 +129,25 @@ func newClusterOrigin(c *Config) (*clusterOrigin, error) {
 }
 
 // Start asks for the allocation, whose names are the cluster's to say, and for
-// every identity, and begins to watch for the end of the allocation.
+// every identity, and begins to watch for the end of the allocation. It asks
+// again until ctx ends: right after an election servers answer even a good
+// secret with "Permission denied".
 func (o *clusterOrigin) Start(ctx context.Context) (*started, error) {
+	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
+		st, err := o.startOnce(ctx)
+		if err == nil || renew.IsPermanent(err) {
+			return st, err
+		}
+		o.c.Logger.Warn("no identity yet", "retry_in", wait, "error", err)
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(wait):
+		}
+	}
+}
+
+func (o *clusterOrigin) startOnce(ctx context.Context) (*started, error) {
 	a, err := o.Describe(ctx)
 	if err != nil {
 		return nil, err
