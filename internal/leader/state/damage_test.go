@@ -55,15 +55,15 @@ func TestRefusedFiles(t *testing.T) {
 		kind    error
 		text    string // after the path
 	}{
-		{"empty", func(*testing.T, []byte) []byte { return nil }, state.ErrDamaged, " is damaged: damaged: the file is empty"},
+		{"empty", func(*testing.T, []byte) []byte { return nil }, state.ErrDamaged, " is damaged: the file is empty"},
 		{"text", func(*testing.T, []byte) []byte { return []byte("hello\n") }, state.ErrForeign, " is not a file of taskagent's store"},
-		{"half", func(_ *testing.T, good []byte) []byte { return good[:len(good)/2] }, state.ErrDamaged, " is damaged: damaged: the file is cut short: "},
+		{"half", func(_ *testing.T, good []byte) []byte { return good[:len(good)/2] }, state.ErrDamaged, " is damaged: the file is cut short: "},
 		{"heads gone", func(_ *testing.T, good []byte) []byte {
 			bad := bytes.Clone(good)
 			clear(bad[24:80])
 			clear(bad[os.Getpagesize()+24 : os.Getpagesize()+80])
 			return bad
-		}, state.ErrDamaged, " is damaged: damaged: neither of the two heads is valid"},
+		}, state.ErrDamaged, " is damaged: neither of the two heads is valid"},
 		{"another bbolt file", func(t *testing.T, _ []byte) []byte {
 			return bolt(t, func(tx *bbolt.Tx) error { _, err := tx.CreateBucket([]byte("etcd")); return err })
 		}, state.ErrForeign, " is not a file of taskagent's store"},

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -55,7 +56,7 @@ type migration func(tx *bbolt.Tx) error
 var stateKind = &fileKind{
 	base: StateFile, name: "taskagent state", format: 1,
 	buckets: [][]byte{bucketMeta, bucketIndex, bucketVars, bucketVarData, bucketNamespaces, bucketPolicies, bucketTokens, bucketTasks, bucketServices},
-	restore: "restore the data directory from a snapshot (taskagent leader -snapshot); what was written since is lost",
+	restore: "restore a snapshot into a new data directory (taskagent leader -restore FILE -data-dir DIR); what was written since it was made is lost",
 }
 
 var allocsKind = &fileKind{
@@ -156,7 +157,8 @@ func (k *fileKind) check(path string) error {
 	case errors.Is(err, boltfile.ErrForeign):
 		return &Error{Path: path, Err: ErrForeign, Advice: "move it away, or name another data directory"}
 	case errors.Is(err, boltfile.ErrDamaged):
-		return &Error{Path: path, Err: ErrDamaged, Detail: err.Error(), Advice: k.restore}
+		detail := strings.TrimPrefix(err.Error(), boltfile.ErrDamaged.Error()+": ")
+		return &Error{Path: path, Err: ErrDamaged, Detail: detail, Advice: k.restore}
 	default:
 		return fmt.Errorf("open %s: %w", path, err)
 	}
