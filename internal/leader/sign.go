@@ -93,12 +93,25 @@ func (s *signer) claims(t *state.Task, id wire.Identity, extra map[string]string
 	c.IssuedAt = now.UTC().Truncate(time.Second)
 	c.NotBefore = c.IssuedAt
 	if id.TTL > 0 {
-		c.Expiry = c.IssuedAt.Add(id.TTL)
+		c.Expiry = expiry(now, id.TTL)
 	}
 	if len(extra) > 0 {
 		c.Extra = fillIn(extra, t, id)
 	}
 	return c
+}
+
+// shortTTL is the lifetime below which a second is a lot.
+const shortTTL = 10 * time.Second
+
+// expiry returns when a token issued now expires. Tokens have whole seconds, and
+// one counts from the second it was issued in: that takes up to a second off its
+// life. A short life is rounded up instead, so that it is never less than asked for.
+func expiry(now time.Time, ttl time.Duration) time.Time {
+	if ttl < shortTTL {
+		return now.UTC().Add(ttl + time.Second - 1).Truncate(time.Second)
+	}
+	return now.UTC().Truncate(time.Second).Add(ttl)
 }
 
 // extraClaims returns what the namespace wants in every token.

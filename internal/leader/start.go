@@ -71,8 +71,10 @@ func (l *leases) newTask(s *wire.Start) *state.Task {
 	for i, id := range s.Identities {
 		id.Spec = id.Canonical()
 		t.Identities[i] = id
-		if until := now.Add(id.TTL); s.Once && until.After(t.Expires) {
-			t.Expires = until
+		for _, until := range []time.Time{now.Add(id.TTL), expiry(now, id.TTL)} {
+			if s.Once && until.After(t.Expires) {
+				t.Expires = until
+			}
 		}
 	}
 	if t.AllocID == "" {

@@ -47,7 +47,7 @@ func (l *leases) status(t *state.Task) wire.StatusTask {
 		s := wire.StatusIdentity{Name: id.Name, Audience: id.Audience}
 		switch {
 		case t.Once:
-			s.Expires = t.StartedAt.Truncate(1e9).Add(id.TTL)
+			s.Expires = expiry(t.StartedAt, id.TTL)
 		case le != nil:
 			s.Expires, s.NextRenewal = le.expires[id.Name], le.report.NextRenewal[id.Name]
 		}
