@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -23,6 +22,9 @@ import (
 // itself again, with helperEnv saying as what.
 const helperEnv = "ENVINJECT_TEST_HELPER"
 
+// A script that waits for signals does it in "wait": dash starts a program with
+// vfork, and loses the signals that come until the program runs.
+
 // limit bounds every wait for something that has to happen. No test passes
 // because of it.
 const limit = 30 * time.Second
@@ -33,10 +35,12 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	case "agent":
 		os.Exit(agent())
+	case "wrap":
+		os.Exit(wrap())
 	case "record":
 		os.Exit(record())
 	}
-	fmt.Fprintf(os.Stderr, "%s is none of agent, record\n", helperEnv)
+	fmt.Fprintf(os.Stderr, "%s is none of agent, wrap, record\n", helperEnv)
 	os.Exit(2)
 }
 
@@ -121,25 +125,20 @@ func agent() int {
 	return s.Exit().Status()
 }
 
-// record is a task that writes the name of every signal it gets to standard
-// output, and ends at SIGTERM with status 7.
-func record() int {
-	signals := make(chan os.Signal, 128)
-	platform.NotifySignals(signals)
-	dropped := make(chan os.Signal, 8)
-	signal.Notify(dropped, syscall.SIGCHLD, syscall.SIGTTIN, syscall.SIGTTOU)
-	fmt.Println("ready")
-	for {
-		select {
-		case sig := <-signals:
-			fmt.Println(platform.SignalName(sig.(syscall.Signal)))
-			if sig == syscall.SIGTERM {
-				return 7
-			}
-		case sig := <-dropped:
-			fmt.Println(platform.SignalName(sig.(syscall.Signal)))
-		}
+// wrap is an agent as a user starts it: the command follows, and nothing else
+// is said.
+func wrap() int {
+	s, err := envinject.New(envinject.Config{Command: os.Args[1:], RelaySignals: true, Terminal: true, ReapOrphans: true})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 2
 	}
+	defer s.Close()
+	if err := s.Start(envinject.Merge(os.Environ(), envinject.MergeOptions{Task: []string{helperEnv + "="}})); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	<-s.Done()
+	return s.Exit().Status()
 }
 
 // scripted is a directory for a test, made so that any user can enter it.

@@ -56,25 +56,26 @@ func (j *jobControl) stopped(p *platform.Process, sig syscall.Signal) {
 		}
 		return
 	}
-	if !j.given && (sig == syscall.SIGTTIN || sig == syscall.SIGTTOU) && j.terminal.OwnForeground() {
-		// A shell brings a running job to the foreground without telling it:
-		// the task's wish to use the terminal is how we learn.
-		j.wake(p)
-		return
-	}
-	if j.given {
+	given := j.given
+	if given {
 		// What fails does so because the terminal was hung up.
 		_ = j.terminal.Take()
 		j.given = false
 	}
-	platform.StopSelf(sig)
-	if sig != syscall.SIGSTOP {
+	switch sig {
+	case syscall.SIGSTOP:
+		// Somebody froze the task. Without a shell that stays so until
+		// somebody continues it; with one, SIGCONT comes and is received.
+		platform.StopSelf(sig)
+	case syscall.SIGTTIN, syscall.SIGTTOU:
+		// A shell brings a running job to the foreground without telling it:
+		// the task's wish to use the terminal is how we learn.
+		j.terminal.StopSelf(sig, !given)
 		j.wake(p)
-		return
+	default:
+		j.terminal.StopSelf(sig, false)
+		j.wake(p)
 	}
-	// Somebody froze the task. Without a shell this process was not stopped
-	// and the task stays frozen until somebody continues it; with one, SIGCONT
-	// is on its way.
 }
 
 // received says that this process got a signal that goes to the task next.

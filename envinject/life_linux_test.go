@@ -38,7 +38,7 @@ func testOrphans(t *testing.T, change func(*exec.Cmd)) {
 	a := startAgent(t, agentConfig{Command: []string{"sh", "-c", `
 		exec 5<&0; i=0; while [ $i -lt 20 ]; do (sh -c 'sleep 0.01; exit 3' &); i=$((i+1)); done
 		(setsid sh -c 'echo away; read x' <&5 &)
-		echo ready; trap 'exit 11' TERM; while :; do sleep 0.02; done`}, Orphans: true}, "", changes...)
+		echo ready; trap 'exit 11' TERM; sleep 100 & while :; do wait; done`}, Orphans: true}, "", changes...)
 	a.tell("start")
 	a.output.expect("away")
 	// All short-lived children come and go; the task and the one that left
@@ -63,7 +63,7 @@ func testOrphans(t *testing.T, change func(*exec.Cmd)) {
 
 func TestProcessThatLeftTheGroupLives(t *testing.T) {
 	r, w := pipe(t)
-	a := startAgent(t, agentConfig{Command: []string{"sh", "-c", `exec 5<&0; setsid sh -c 'echo away; read x && echo alive $x' <&5 & while :; do sleep 1; done`}, Orphans: true}, "",
+	a := startAgent(t, agentConfig{Command: []string{"sh", "-c", `exec 5<&0; setsid sh -c 'echo away; read x && echo alive $x' <&5 & sleep 100 & while :; do wait; done`}, Orphans: true}, "",
 		func(cmd *exec.Cmd) { cmd.Stdin = r })
 	a.tell("start")
 	a.output.expect("away")

@@ -9,8 +9,8 @@ import (
 
 // proc is one process as /proc has it.
 type proc struct {
-	pid, parent, group int
-	state, name        string
+	pid, parent, group, session int
+	state, name                 string
 }
 
 func processes(t *testing.T) []proc {
@@ -33,7 +33,8 @@ func processes(t *testing.T) []proc {
 		fields := strings.Fields(string(stat[end+1:]))
 		parent, _ := strconv.Atoi(fields[1])
 		group, _ := strconv.Atoi(fields[2])
-		all = append(all, proc{pid, parent, group, fields[0], string(stat[open+1 : end])})
+		session, _ := strconv.Atoi(fields[3])
+		all = append(all, proc{pid, parent, group, session, fields[0], string(stat[open+1 : end])})
 	}
 	return all
 }

@@ -50,7 +50,7 @@ func TestEverySignalIsRelayed(t *testing.T) {
 // however often it comes and whatever the kill timeout.
 func TestRelayingNeverEscalates(t *testing.T) {
 	a := startAgent(t, agentConfig{
-		Command: []string{"sh", "-c", `trap '' TERM INT; trap 'echo usr1' USR1; trap 'echo bye; exit 5' USR2; echo ready; while :; do sleep 0.02; done`},
+		Command: []string{"sh", "-c", `trap '' TERM INT; trap 'echo usr1' USR1; trap 'echo bye; exit 5' USR2; echo ready; sleep 100 & while :; do wait; done`},
 	}, "")
 	a.tell("start")
 	a.output.expect("ready")
@@ -97,7 +97,7 @@ func TestHarmlessSignalBeforeStart(t *testing.T) {
 // SIGTERM while the task is being restarted means an end, not a new task.
 func TestSignalDuringRestart(t *testing.T) {
 	a := startAgent(t, agentConfig{
-		Command: []string{"sh", "-c", `trap 'echo int' INT; trap 'echo term; exit 8' TERM; echo round $ROUND; while :; do sleep 0.02; done`},
+		Command: []string{"sh", "-c", `trap 'echo int' INT; trap 'echo term; exit 8' TERM; echo round $ROUND; sleep 100 & while :; do wait; done`},
 		// Long enough that it is never the reason for the end.
 		KillTimeout: time.Hour,
 	}, "")

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/taskagent/taskagent/envinject"
 )
 
@@ -47,7 +49,8 @@ func shell(t *testing.T, script string) (envinject.Config, []string, *reader) {
 // inheritable copies a descriptor to one that children get.
 func inheritable(t *testing.T, f *os.File) int {
 	t.Helper()
-	fd, err := syscall.Dup(int(f.Fd()))
+	// High enough that no script uses the number.
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD, 64)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +58,7 @@ func inheritable(t *testing.T, f *os.File) int {
 }
 
 func TestStopSendsTheKillSignalFirst(t *testing.T) {
-	cfg, env, out := shell(t, `trap 'echo got TERM >$OUT; exit 3' TERM; echo ready >$OUT; while :; do sleep 1; done`)
+	cfg, env, out := shell(t, `trap 'echo got TERM >$OUT; exit 3' TERM; echo ready >$OUT; sleep 100 & while :; do wait; done`)
 	clock := newHandClock()
 	cfg.KillSignal, cfg.KillTimeout = syscall.SIGTERM, 7*time.Second
 	cfg.SetAfter(clock.after)
@@ -80,7 +83,7 @@ func TestStopSendsTheKillSignalFirst(t *testing.T) {
 // The task and its children ignore the kill signal. Nothing happens before the
 // timeout, then all of them are killed.
 func TestStopKillsTheGroupAfterTheTimeout(t *testing.T) {
-	cfg, env, out := shell(t, `trap '' INT; (echo ready >$OUT; while :; do sleep 1; done) & echo ready >$OUT; wait`)
+	cfg, env, out := shell(t, `trap '' INT; (echo ready >$OUT; sleep 100 & while :; do wait; done) & echo ready >$OUT; wait`)
 	clock := newHandClock()
 	cfg.KillTimeout = time.Hour
 	cfg.SetAfter(clock.after)
@@ -117,7 +120,7 @@ func TestStopWithoutPatience(t *testing.T) {
 		"SIGKILL":    {KillSignal: syscall.SIGKILL, KillTimeout: time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
-			base, env, out := shell(t, `trap '' INT; echo ready >$OUT; while :; do sleep 1; done`)
+			base, env, out := shell(t, `trap '' INT; echo ready >$OUT; sleep 100 & while :; do wait; done`)
 			cfg.Command = base.Command
 			s := supervise(t, cfg)
 			if err := s.Start(env); err != nil {
@@ -136,7 +139,7 @@ func TestStopWithoutPatience(t *testing.T) {
 
 // A stopped process sees the kill signal only when it is continued.
 func TestStopContinuesAStoppedTask(t *testing.T) {
-	cfg, env, out := shell(t, `trap 'exit 4' INT; echo ready >$OUT; kill -STOP $$; while :; do sleep 1; done`)
+	cfg, env, out := shell(t, `trap 'exit 4' INT; echo ready >$OUT; kill -STOP $$; sleep 100 & while :; do wait; done`)
 	stopped := make(chan struct{})
 	cfg.KillTimeout = time.Hour
 	cfg.Notify = func(e envinject.Event) {
@@ -161,7 +164,7 @@ func TestStopContinuesAStoppedTask(t *testing.T) {
 // What the task leaves behind in its group is killed when it ends by itself,
 // before its end is told.
 func TestEndKillsWhatIsLeftOfTheGroup(t *testing.T) {
-	cfg, env, out := shell(t, `trap '' HUP INT TERM; (echo ready >$OUT; while :; do sleep 1; done) & exit 6`)
+	cfg, env, out := shell(t, `trap '' HUP INT TERM; (echo ready >$OUT; sleep 100 & while :; do wait; done) & exit 6`)
 	var pid int
 	cfg.Notify = func(e envinject.Event) {
 		if e.Kind == envinject.TaskStarted {
@@ -189,7 +192,7 @@ func TestRestartNeverRunsTwo(t *testing.T) {
 	}
 	lock := filepath.Join(t.TempDir(), "lock")
 	cfg, env, out := shell(t, `exec 9>`+lock+`; flock -n 9 || { echo overlap >$OUT; exit 1; }
-		trap '' INT; (while :; do sleep 1; done) & trap - INT
+		trap '' INT; (sleep 100 & while :; do wait; done) & trap - INT
 		echo round $ROUND >$OUT; exec sleep 1000`)
 	cfg.KillTimeout = time.Hour
 	s := supervise(t, cfg)
@@ -210,7 +213,7 @@ func TestRestartNeverRunsTwo(t *testing.T) {
 // Requests that come while a restart is under way become one, with the latest
 // environment.
 func TestRestartsCoalesce(t *testing.T) {
-	cfg, env, out := shell(t, `trap 'echo stopping >$OUT; read x <$GATE; exit 0' INT; echo round $ROUND >$OUT; while :; do sleep 0.05; done`)
+	cfg, env, out := shell(t, `trap 'echo stopping >$OUT; read x <$GATE; exit 0' INT; echo round $ROUND >$OUT; sleep 100 & while :; do wait; done`)
 	gate := filepath.Join(t.TempDir(), "gate")
 	if err := syscall.Mkfifo(gate, 0o600); err != nil {
 		t.Fatal(err)
@@ -251,6 +254,7 @@ func TestRestartsCoalesce(t *testing.T) {
 	if l, _ := out.line(); l != "round last" {
 		t.Errorf("%q", l)
 	}
+	s.PID() // what was going on in the supervisor is over when it answers
 	mu.Lock()
 	defer mu.Unlock()
 	if starts != 2 {
@@ -334,7 +338,7 @@ func TestStopDuringARestart(t *testing.T) {
 
 func TestSignalGoesToTheProcessAlone(t *testing.T) {
 	cfg, env, out := shell(t, `trap 'echo parent >$OUT; kill -TERM $child; wait; exit 0' USR1
-		(trap 'echo child >$OUT; exit' USR1; trap 'exit' TERM; echo ready >$OUT; while :; do sleep 0.05; done) & child=$!
+		(trap 'echo child >$OUT; exit' USR1; trap 'exit' TERM; echo ready >$OUT; sleep 100 & while :; do wait; done) & child=$!
 		echo ready >$OUT; while :; do wait; done`)
 	s := supervise(t, cfg)
 	if err := s.Start(env); err != nil {
@@ -393,7 +397,7 @@ func TestCallsInTheWrongState(t *testing.T) {
 }
 
 func TestCloseKills(t *testing.T) {
-	cfg, env, out := shell(t, `trap '' INT TERM; echo ready >$OUT; while :; do sleep 1; done`)
+	cfg, env, out := shell(t, `trap '' INT TERM; echo ready >$OUT; sleep 100 & while :; do wait; done`)
 	s := supervise(t, cfg)
 	if err := s.Start(env); err != nil {
 		t.Fatal(err)

@@ -40,6 +40,16 @@ func (t *Terminal) RestoreModes() error { return t.restoreModes() }
 
 // StopSelf stops this process and the rest of its process group with sig, a
 // stop signal, as if it had come from the keyboard, and returns when the
-// process was continued. When there is no shell to continue it, or the signal
-// was ignored from the start, it returns at once; so it does on Windows.
-func StopSelf(sig syscall.Signal) { stopSelf(sig) }
+// process was continued. The SIGCONT is delivered like any other signal. When
+// there is no shell to continue it, or sig was ignored from the start, it
+// returns at once; so it does on Windows.
+func StopSelf(sig syscall.Signal) { stopSelf(sig, false, func() bool { return false }) }
+
+// StopSelf is for one who continues the task when it returns, whether this
+// process was stopped or not: where possible (Linux) the SIGCONT is not
+// delivered. With onlyInBackground it does nothing when this process is in the
+// foreground, which is looked at in the last moment: a shell may be bringing
+// the job there just now.
+func (t *Terminal) StopSelf(sig syscall.Signal, onlyInBackground bool) {
+	stopSelf(sig, true, func() bool { return onlyInBackground && t.ownForeground() })
+}

@@ -16,4 +16,4 @@ func (t *Terminal) take() error              { return syscall.EWINDOWS }
 func (t *Terminal) saveModes() error         { return syscall.EWINDOWS }
 func (t *Terminal) restoreModes() error      { return syscall.EWINDOWS }
 
-func stopSelf(syscall.Signal) {}
+func stopSelf(syscall.Signal, bool, func() bool) {}
