@@ -318,7 +318,7 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"missing keyring", datadir.Keyring, "", "open keyring " + dir + "/keyring.json: file does not exist", "restore it from a backup"},
 		{"damaged keyring", datadir.Keyring, "{", "open keyring " + dir + "/keyring.json: damaged: not complete JSON", "restore it from a backup"},
-		{"missing state", datadir.State, "", dir + "/state.db is missing", "restore the data directory"},
+		{"missing state", datadir.State, "", dir + "/state.db is missing", "restore a snapshot"},
 		{"damaged state", datadir.State, "junk", dir + "/state.db", ""},
 		{"newer", datadir.Version, "2", "data directory " + dir + ": was written by a newer taskagent (version 2, this one knows 1)", "run the newer taskagent again"},
 		{"damaged settings", datadir.Settings, "{", "read settings " + dir + "/settings.json: unexpected EOF", "mend the file"},
