@@ -320,7 +320,9 @@ func TestTrailers(t *testing.T) {
 // TestExpectContinue lets the upstream refuse a body before it is sent.
 func TestExpectContinue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := proxy(t, func(w http.ResponseWriter, r *http.Request) { http.Error(w, "too large", http.StatusRequestEntityTooLarge) })
+		p := proxy(t, func(w http.ResponseWriter, r *http.Request) {
+			http.Error(w, "too large", http.StatusRequestEntityTooLarge)
+		})
 		p.http.Transport.(*http.Transport).ExpectContinueTimeout = time.Hour
 		sent := false
 		body := readerFunc(func(p []byte) (int, error) { sent = true; return len(p), nil })
