@@ -7,8 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
-	"time"
 
 	"github.com/taskagent/taskagent/platform"
 )
@@ -29,9 +27,13 @@ type Layout struct {
 // layoutPrefix starts the names of Roots.
 const layoutPrefix = "taskagent-"
 
+// layoutNames are what is in a Root.
+var layoutNames = []string{"secrets", "local", "alloc"}
+
 // CreateLayout makes a fresh Layout in parent for the user uid and group gid,
 // Keep for our own. An empty parent means platform.PrivateTempRootFor that user.
-// Layouts that killed agents of our own left in parent are removed on the way.
+// Layouts that killed agents of our own left in parent are removed on the way;
+// for root, those of other users' agents too.
 // The caller calls Remove.
 func CreateLayout(parent string, uid, gid int) (*Layout, error) {
 	l := &Layout{}
@@ -103,51 +105,4 @@ func removeAll(path string) error {
 		return nil
 	})
 	return os.RemoveAll(path)
-}
-
-// sweepLayouts removes layouts in parent whose agent was killed: nobody holds
-// their lock. Only where nobody else could have made them, and not the youngest,
-// which may be about to be locked.
-func sweepLayouts(parent string) {
-	top, err := os.Stat(parent)
-	if err != nil {
-		return
-	}
-	// In a directory that only we write to, a layout was ours before we gave it
-	// to the user of a task.
-	onlyUs := ours(top) && top.Mode().Perm()&0o022 == 0
-	entries, err := os.ReadDir(parent)
-	if err != nil {
-		return
-	}
-	for _, e := range entries {
-		if !e.IsDir() || !strings.HasPrefix(e.Name(), layoutPrefix) || len(e.Name()) != len(layoutPrefix)+len(rand.Text()) {
-			continue
-		}
-		info, err := e.Info()
-		if err != nil || time.Since(info.ModTime()) < time.Minute {
-			continue
-		}
-		if onlyUs || ours(info) {
-			sweepLayout(filepath.Join(parent, e.Name()), info)
-		}
-	}
-}
-
-func ours(info fs.FileInfo) bool {
-	uid, _, ok := platform.FileOwner(info)
-	return ok && uid == platform.CurrentUID()
-}
-
-func sweepLayout(path string, info fs.FileInfo) {
-	dir, err := os.Open(path)
-	if err != nil {
-		return
-	}
-	defer dir.Close()
-	opened, err := dir.Stat()
-	if err != nil || !os.SameFile(info, opened) || platform.TryLockDir(dir) != nil {
-		return
-	}
-	_ = removeAll(path)
 }
