@@ -109,17 +109,18 @@ func (a *answer) note(f field, value []byte) bool {
 // decide settles how the body ends.
 func (a *answer) decide(seen fieldSet, toHead bool) {
 	switch {
-	case toHead || a.status == 304:
-		// These may say how long the body would be, and some how it would be sent.
-		a.verbatim = a.verbatim && !seen.has(codingField)
+	case toHead || a.status == 304: // may say how long the body would be
 	case a.interim() || a.status == 204:
-		a.verbatim = a.verbatim && !seen.has(codingField) && !seen.has(lengthField)
+		a.verbatim = a.verbatim && !seen.has(lengthField)
 	case seen.has(codingField):
 		a.frame = chunked
 	case seen.has(lengthField):
 		a.frame = counted
 	default:
 		a.frame, a.reuse = untilClosed, false
+	}
+	if a.frame != chunked && (seen.has(codingField) || seen.has(trailerField)) {
+		a.verbatim = false // it says how something would be sent that is not
 	}
 }
 

@@ -19,7 +19,7 @@ type clientConns struct {
 	max     int
 	closed  bool
 
-	crowded atomic.Int32 // how many wait in room
+	crowded atomic.Int32 // how many wait in add
 }
 
 func (s *clientConns) init(max int) {
@@ -28,53 +28,51 @@ func (s *clientConns) init(max int) {
 	s.open = make(map[*clientConn]struct{})
 }
 
-// room waits until another connection may come in, and reports false when none
-// may any more. It ends the connection that has been idle for longest, which a
-// client must expect at any time. A busy one is never ended.
-func (s *clientConns) room() bool {
+// add takes conn in when there is room, and closes it when the server is. Where
+// there is none it ends the connection that has been idle for longest, which a
+// client must expect at any time; a busy one is waited for.
+func (s *clientConns) add(conn net.Conn) *clientConn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for !s.closed && len(s.open) >= s.max {
-		if c := s.longestIdle(); c != nil {
+		// From now on a connection that becomes idle ends by itself. So one that does
+		// not see this is seen by longestIdle.
+		s.crowded.Add(1)
+		if c := s.longestIdle(time.Now().Add(-soon)); c != nil {
 			delete(s.open, c)
 			_ = c.Conn.Close()
-			continue
+		} else {
+			look := time.AfterFunc(soon, s.changed.Broadcast)
+			s.changed.Wait()
+			look.Stop()
 		}
-		// From now on a connection that becomes idle ends by itself.
-		s.crowded.Add(1)
-		s.changed.Wait()
 		s.crowded.Add(-1)
 	}
-	return !s.closed
-}
-
-// longestIdle picks a connection and makes sure that it takes no request.
-func (s *clientConns) longestIdle() *clientConn {
-	var found *clientConn
-	var since int64
-	for c := range s.open {
-		if t := c.idle.Load(); t > 0 && (found == nil || t < since) {
-			found, since = c, t
-		}
-	}
-	if found == nil || !found.idle.CompareAndSwap(since, dismissed) {
-		return nil
-	}
-	return found
-}
-
-// add takes conn in, or closes it when it is too late.
-func (s *clientConns) add(conn net.Conn) *clientConn {
-	c := &clientConn{Conn: conn, all: s}
-	c.idle.Store(time.Now().UnixNano())
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.closed {
 		_ = conn.Close()
 		return nil
 	}
+	c := &clientConn{Conn: conn, all: s}
+	c.idle.Store(time.Now().UnixNano())
 	s.open[c] = struct{}{}
 	return c
+}
+
+// longestIdle picks a connection that has been idle since before then, so that one
+// that has just come can send its request, and makes sure that it takes none now.
+func (s *clientConns) longestIdle(then time.Time) *clientConn {
+	for {
+		var found *clientConn
+		since := then.UnixNano()
+		for c := range s.open {
+			if t := c.idle.Load(); t > 0 && t < since {
+				found, since = c, t
+			}
+		}
+		if found == nil || found.idle.CompareAndSwap(since, dismissed) {
+			return found
+		}
+	}
 }
 
 func (s *clientConns) remove(c *clientConn) {

@@ -80,6 +80,19 @@ func (s *Server) OpenConns() int {
 	return len(s.conns.open)
 }
 
+// IdleConns is how many of them wait for a request.
+func (s *Server) IdleConns() int {
+	s.conns.mu.Lock()
+	defer s.conns.mu.Unlock()
+	n := 0
+	for c := range s.conns.open {
+		if c.idle.Load() > 0 {
+			n++
+		}
+	}
+	return n
+}
+
 // IdleUpstreams is how many connections to the upstream wait for a request.
 func (s *Server) IdleUpstreams() int {
 	s.relay.upstreams.mu.Lock()

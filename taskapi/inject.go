@@ -6,20 +6,16 @@ import (
 	"net/http"
 )
 
-// admit applies the gate to the request with the given head. It reports whether
-// the request may go on, with out completed by a token that was injected; ok is
-// false when net/http is to have a look.
-func (c *relayed) admit(out, head []byte) (_ []byte, admitted, ok bool) {
-	if len(findToken(c.q.nomad, c.q.auth)) > 0 {
-		return out, true, true
+// inject asks Config.Inject for the token of a request without credentials, which
+// has the given head, and reports whether out got one.
+func (c *relayed) inject(out, head []byte) (_ []byte, ok bool) {
+	if c.relay.cfg.Inject == nil || c.q.credentials {
+		return out, false
 	}
-	if c.q.credentials || c.relay.cfg.Inject == nil {
-		return out, false, true
-	}
-	// What request.parse understands, net/http reads in the same way.
+	// What request.parse understands net/http reads in the same way.
 	r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(head)))
 	if err != nil {
-		return out, false, false
+		return out, false
 	}
 	r.Body = http.NoBody
 	r.RemoteAddr = c.in.conn.RemoteAddr().String()
@@ -31,7 +27,7 @@ func (c *relayed) admit(out, head []byte) (_ []byte, admitted, ok bool) {
 	}
 	token := c.relay.injected(r.WithContext(c.ctx))
 	if token == "" {
-		return out, false, true
+		return out, false
 	}
-	return appendField(out, []byte(TokenHeader), []byte(token)), true, true
+	return appendField(out, []byte(TokenHeader), []byte(token)), true
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/http"
 	"os"
 	"runtime/debug"
 	"time"
@@ -94,23 +95,23 @@ func (c *relayed) one() verdict {
 	if !ok {
 		return handOver
 	}
-	if v = c.readBody(n + c.q.length); v != goOn {
-		return v
-	}
-	request := c.in.bytes()[:n+c.q.length]
-	out, admitted, ok := c.admit(out, request[:n])
-	if !ok {
-		return handOver
-	}
 	c.within = c.relay.cfg.AnswerWithin
 	if q := c.q.query(); c.within >= 0 && bytes.Contains(q, []byte("index=")) {
 		c.within += queryWait(string(q))
 	}
+	admitted := len(findToken(c.q.nomad, c.q.auth)) > 0
+	c.q.forget() // reading the body moves what it refers to
+	if v = c.readBody(n + c.q.length); v != goOn {
+		return v
+	}
+	request := c.in.bytes()[:n+c.q.length]
+	if !admitted {
+		out, admitted = c.inject(out, request[:n])
+	}
 	out = append(append(out, crlf...), request[n:]...)
-	c.q.forget()
 	c.in.skip(len(request))
 	if !admitted {
-		return c.refuse(401, "Unauthorized")
+		return c.refuse(http.StatusUnauthorized, "Unauthorized")
 	}
 	return c.exchange(out)
 }

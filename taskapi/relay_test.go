@@ -175,8 +175,7 @@ func TestRelayHandsOver(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			onBoth(t, func(t *testing.T, n network) {
-				// http.Transport and net.Pipe do not always get along.
-				d := open(t, n, taskapi.Config{Dial: serveHTTP(t, sockets, echo)})
+				d := open(t, n, taskapi.Config{Dial: serveHTTP(t, n, echo)})
 				c := d.connect(t)
 				go c.send(get("/before") + test.send + get("/after"))
 				c.wantAnswer(200, "GET /before localhost ")

@@ -51,7 +51,9 @@ var exchanges = []struct {
 func TestReply(t *testing.T) {
 	for _, test := range exchanges {
 		t.Run(test.name, func(t *testing.T) {
-			onBoth(t, func(t *testing.T, n network) { exchange(t, n, test.method, test.pieces, test.want, test.ends, test.reused) })
+			onBoth(t, func(t *testing.T, n network) {
+				exchange(t, n, test.method, test.pieces, test.want, test.ends, test.reused)
+			})
 		})
 	}
 }
@@ -125,9 +127,9 @@ func TestReplyMalformed(t *testing.T) {
 	onBoth(t, func(t *testing.T, n network) {
 		for answer, want := range map[string]string{
 			"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n": "its header Content-Length",
-			"SSH-2.0-OpenSSH\r\n\r\n":                                           "it begins with no status line",
-			"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n":       "its chunks",
-			strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", 16):              "it has more than 16 interim heads",
+			"SSH-2.0-OpenSSH\r\n\r\n":                                     "it begins with no status line",
+			"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n": "its chunks",
+			strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", 16):        "it has more than 16 interim heads",
 		} {
 			asked := make(chan int, 10)
 			d := open(t, n, taskapi.Config{Dial: script(t, n, func(i int, c *client) {

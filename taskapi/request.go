@@ -3,6 +3,7 @@ package taskapi
 import (
 	"bytes"
 	"encoding/binary"
+	"strconv"
 )
 
 // Bounds of what the relay takes on; what goes beyond is net/http's.
@@ -73,7 +74,7 @@ func (q *request) parse(head, out []byte, host string) (_ []byte, ok bool) {
 			if !q.note(f, value) {
 				return out, false
 			}
-			if f == hostField || f == connectionField {
+			if f == hostField || f == connectionField || f == lengthField {
 				continue
 			}
 		}
@@ -82,9 +83,9 @@ func (q *request) parse(head, out []byte, host string) (_ []byte, ok bool) {
 	if !seen.has(hostField) || len(rest) > 0 {
 		return out, false
 	}
-	if !seen.has(lengthField) && q.method[0] == 'P' {
-		// As net/http sends it: these methods have a body, if an empty one.
-		out = append(out, "Content-Length: 0\r\n"...)
+	if q.length > 0 || q.method[0] == 'P' { // as net/http does: these have a body, if an empty one
+		out = append(out, "Content-Length: "...)
+		out = append(strconv.AppendInt(out, int64(q.length), 10), crlf...)
 	}
 	return out, true
 }

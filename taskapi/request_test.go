@@ -31,7 +31,7 @@ var understood = []struct {
 	{
 		"a write",
 		"PUT /v1/var/a HTTP/1.1\r\nHost: x\r\nContent-Length: 65536\r\nContent-Type: application/json\r\n\r\n",
-		taskapi.ParsedRequest{Method: "PUT", Length: 65536, Out: "PUT /v1/var/a HTTP/1.1\r\nHost: up\r\nContent-Length: 65536\r\nContent-Type: application/json\r\n"},
+		taskapi.ParsedRequest{Method: "PUT", Length: 65536, Out: "PUT /v1/var/a HTTP/1.1\r\nHost: up\r\nContent-Type: application/json\r\nContent-Length: 65536\r\n"},
 	},
 	{
 		"a write without a body",

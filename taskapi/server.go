@@ -94,7 +94,7 @@ func (s *Server) Serve(l net.Listener, failed func(error)) {
 // accept takes connections in until l fails for good.
 func (s *Server) accept(l net.Listener) error {
 	var delay time.Duration
-	for s.conns.room() {
+	for {
 		conn, err := l.Accept()
 		var passing interface{ Temporary() bool }
 		switch {
@@ -112,9 +112,9 @@ func (s *Server) accept(l net.Listener) error {
 			return err
 		}
 	}
-	return nil
 }
 
+// take waits for room, so that a crowd waits in the listener's queue.
 func (s *Server) take(conn net.Conn) {
 	c := s.conns.add(conn)
 	switch {
