@@ -201,7 +201,10 @@ func TestSlowHead(t *testing.T) {
 		inBubble(t, func(t *testing.T) {
 			d := open(t, pipes, taskapi.Config{Dial: serveHTTP(t, pipes, echo)})
 			c := d.connect(t)
+			sent := make(chan struct{})
+			defer func() { <-sent }()
 			go func() {
+				defer close(sent)
 				for _, b := range []byte(get("/slow")) {
 					time.Sleep(test.pause)
 					if _, err := c.Write([]byte{b}); err != nil {
