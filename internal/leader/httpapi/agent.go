@@ -135,6 +135,21 @@ func (c *call) members() (any, error) {
 	}{memberName, c.api.Region, c.api.Datacenter, []member{c.api.member()}}, nil
 }
 
+// servers answers /v1/agent/servers.
+func (c *call) servers() (any, error) {
+	if err := c.get(); err != nil {
+		return nil, err
+	}
+	who, err := c.resolve()
+	if err != nil {
+		return nil, err
+	}
+	if !who.acl.AllowAgentRead() {
+		return nil, errDenied
+	}
+	return []string{c.api.Addr}, nil
+}
+
 // agentSelf answers /v1/agent/self, with as much as clients look at.
 func (c *call) agentSelf() (any, error) {
 	if err := c.get(); err != nil {

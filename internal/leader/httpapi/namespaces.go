@@ -24,7 +24,7 @@ type namespaceJSON struct {
 	VaultConfiguration    json.RawMessage
 	ConsulConfiguration   json.RawMessage
 	Meta                  map[string]string
-	Hash                  json.RawMessage
+	Hash                  []byte
 	CreateIndex           uint64
 	ModifyIndex           uint64
 	RequiredExtraClaims   map[string]string
@@ -32,9 +32,8 @@ type namespaceJSON struct {
 }
 
 func showNamespace(n *state.Namespace) *namespaceJSON {
-	hash, _ := json.Marshal(n.Hash()) // bytes always encode
 	return &namespaceJSON{
-		Name: n.Name, Description: n.Description, Capabilities: n.Capabilities, Meta: n.Meta, Hash: hash,
+		Name: n.Name, Description: n.Description, Capabilities: n.Capabilities, Meta: n.Meta, Hash: n.Hash(),
 		CreateIndex: n.CreateIndex, ModifyIndex: n.ModifyIndex,
 		RequiredExtraClaims: n.RequiredExtraClaims, OptionalExtraClaims: n.OptionalExtraClaims,
 	}

@@ -1,8 +1,10 @@
 package httpapi
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/taskagent/taskagent/internal/acl"
@@ -81,7 +83,21 @@ func (c *call) ownPolicies() (any, error) {
 	if len(answer) == 0 {
 		return rawJSON("null"), nil // as Nomad has it here, and only here
 	}
+	if who.workload != nil {
+		// Nomad names those of the job before those of the whole namespace.
+		slices.SortStableFunc(answer, func(a, b *policyStub) int {
+			return cmp.Compare(wholeNamespace(a), wholeNamespace(b))
+		})
+	}
 	return answer, nil
+}
+
+// wholeNamespace is 1 for a policy attached to a whole namespace, else 0.
+func wholeNamespace(p *policyStub) int {
+	if p.JobACL != nil && p.JobACL.JobID == "" {
+		return 1
+	}
+	return 0
 }
 
 // policy answers /v1/acl/policy/….
@@ -136,6 +152,7 @@ type policyBody struct {
 	Description string
 	Rules       string
 	JobACL      *state.JobACL
+	Hash        []byte // ignored, and refused where it is none
 }
 
 func (c *call) putPolicy(name string) (any, error) {

@@ -41,16 +41,26 @@ func routes() []route {
 		{"/v1/acl/token", (*call).createToken},
 		{"/v1/acl/token/", (*call).token},
 		{"/v1/acl/token/self", (*call).ownToken},
+		{"/v1/acl/token/onetime", (*call).makeElsewhere},
+		{"/v1/acl/token/onetime/exchange", (*call).makeElsewhere},
 		{"/v1/acl/bootstrap", (*call).bootstrap},
 		{"/v1/acl/roles", (*call).listRoles},
 		{"/v1/acl/role", (*call).createRole},
 		{"/v1/acl/role/", (*call).role},
 		{"/v1/acl/auth-methods", (*call).listAuthMethods},
+		{"/v1/acl/auth-method", (*call).makeElsewhere},
+		{"/v1/acl/auth-method/", (*call).authMethod},
 		{"/v1/acl/binding-rules", (*call).listBindingRules},
+		{"/v1/acl/binding-rule", (*call).makeElsewhere},
+		{"/v1/acl/binding-rule/", (*call).bindingRule},
+		{"/v1/acl/login", (*call).makeElsewhere},
+		{"/v1/acl/oidc/auth-url", (*call).makeElsewhere},
+		{"/v1/acl/oidc/complete-auth", (*call).makeElsewhere},
 		{"/v1/operator/keyring/", (*call).keyring},
 		{"/v1/agent/health", (*call).health},
 		{"/v1/agent/self", (*call).agentSelf},
 		{"/v1/agent/members", (*call).members},
+		{"/v1/agent/servers", (*call).servers},
 		{"/v1/status/leader", (*call).leader},
 		{"/v1/status/peers", (*call).peers},
 		{"/v1/regions", (*call).regions},
@@ -59,13 +69,20 @@ func routes() []route {
 	}
 }
 
-// notHere are paths of Nomad for what nothing here does: run jobs on nodes. They
-// are not unknown, and whoever asks is told.
+// notHere are paths of Nomad for what nothing here does, most of it to run jobs
+// on nodes. They are not unknown, and whoever asks is told.
 var notHere = []string{
+	"/v1/agent/join", "/v1/agent/force-leave", "/v1/agent/keyring/", "/v1/agent/monitor", "/v1/agent/host", "/v1/agent/pprof/", "/v1/agent/schedulers",
+	"/v1/jobs/parse", "/v1/validate/job", "/v1/metrics",
 	"/v1/jobs", "/v1/job/", "/v1/nodes", "/v1/node/", "/v1/allocations", "/v1/allocation/", "/v1/client/",
 	"/v1/evaluations", "/v1/evaluation/", "/v1/deployments", "/v1/deployment/", "/v1/plugins", "/v1/plugin/",
 	"/v1/volumes", "/v1/volume/", "/v1/scaling/", "/v1/system/", "/v1/event/stream", "/v1/search",
 	"/v1/operator/raft/", "/v1/operator/autopilot/", "/v1/operator/scheduler/", "/v1/operator/snapshot",
+}
+
+// enterprise are paths that only another edition of Nomad answers.
+var enterprise = []string{
+	"/v1/quotas", "/v1/quota/", "/v1/recommendations", "/v1/recommendation/", "/v1/sentinel/policies", "/v1/sentinel/policy/",
 }
 
 // newMux makes the mux that finds the route of a request. It is net/http's, as in
@@ -81,6 +98,9 @@ func newMux() *http.ServeMux {
 	// Nomad sends browsers to its web interface.
 	mux.Handle("/{$}", http.RedirectHandler("/ui/", http.StatusTemporaryRedirect))
 	mux.Handle("/ui/", &route{"/ui/", (*call).noInterface})
+	for _, path := range enterprise {
+		mux.Handle(path, &route{path, (*call).otherEdition})
+	}
 	mux.Handle("/", &route{"/", (*call).unknown})
 	return mux
 }
@@ -99,6 +119,11 @@ func (c *call) elsewhere() (any, error) {
 		return nil, err
 	}
 	return nil, coded(http.StatusNotImplemented, "taskagent has no jobs, nodes or allocations: ask a Nomad for "+c.r.URL.Path)
+}
+
+// otherEdition answers what Nomad's community edition has not either, with its words.
+func (c *call) otherEdition() (any, error) {
+	return nil, coded(http.StatusNotImplemented, "Nomad Enterprise only endpoint")
 }
 
 // only refuses all methods but the given ones.

@@ -137,7 +137,13 @@ func (c *call) variablePage(who *caller) (rawJSON, error) {
 // struct as it is in Go, so the path is VariableMetadata.Path to them.
 type filterVariable struct {
 	VariableMetadata filterMeta
-	VariableData     struct{ KeyID string }
+	VariableData     filterData
+}
+
+// filterData is without the data: what is encrypted is not for filters.
+type filterData struct {
+	Data  []byte
+	KeyID string
 }
 
 type filterMeta struct {
@@ -156,6 +162,6 @@ func filterable(m *state.VariableMeta) *filterVariable {
 			Namespace: m.Namespace, Path: m.Path, Lock: m.Lock,
 			CreateIndex: m.CreateIndex, CreateTime: m.CreateTime, ModifyIndex: m.ModifyIndex, ModifyTime: m.ModifyTime,
 		},
-		VariableData: struct{ KeyID string }{m.KeyID},
+		VariableData: filterData{KeyID: m.KeyID},
 	}
 }
