@@ -48,7 +48,7 @@ func launch(cfg *Config, env []string, terminal *platform.Terminal) (*platform.P
 		if absent(err) || (searching && err == errIsDirectory) {
 			continue
 		}
-		reason, code, hint := explain(inDir(cfg.Dir, file), err)
+		code, hint, reason := explain(inDir(cfg.Dir, file), err)
 		refused := &StartError{Command: command, Path: file, Err: reason, code: code, hint: hint}
 		if !searching || !errors.Is(err, fs.ErrPermission) {
 			return nil, refused

@@ -27,25 +27,25 @@ func refuseFile(_ string, info fs.FileInfo) error {
 }
 
 // explain turns the errno of an execution into words and an exit status.
-func explain(file string, err error) (reason error, code int, hint string) {
+func explain(file string, err error) (code int, hint string, reason error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		// The file was there a moment ago, so what is missing is what it
 		// needs. A shell says 126 or 127, by brand; the file was found, so 126.
 		if interpreter := interpreterOf(file); interpreter != "" {
-			return fmt.Errorf("its interpreter %q is missing: %w", interpreter, err), codeNotExecutable, ""
+			return codeNotExecutable, "", fmt.Errorf("its interpreter %q is missing: %w", interpreter, err)
 		}
-		return fmt.Errorf("the program loader that it names is missing: %w", err), codeNotExecutable,
-			"it was built for another system or another C library"
+		return codeNotExecutable, "it was built for another system or another C library",
+			fmt.Errorf("the program loader that it names is missing: %w", err)
 	case errors.Is(err, syscall.ENOEXEC):
-		return err, codeNotExecutable, "a script needs a first line like #!/bin/sh, a binary must be one of this machine's kind"
+		return codeNotExecutable, "a script needs a first line like #!/bin/sh, a binary must be one of this machine's kind", err
 	case errors.Is(err, syscall.EACCES):
-		return err, codeNotExecutable, "the task's user needs the right to execute it and to enter its directories; a file system mounted noexec refuses too"
+		return codeNotExecutable, "the task's user needs the right to execute it and to enter its directories; a file system mounted noexec refuses too", err
 	case err == errIsDirectory, errors.Is(err, syscall.ETXTBSY), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ELOOP),
 		errors.Is(err, syscall.ENAMETOOLONG), errors.Is(err, syscall.E2BIG):
-		return err, codeNotExecutable, ""
+		return codeNotExecutable, "", err
 	}
-	return err, codeFailed, ""
+	return codeFailed, "", err
 }
 
 // interpreterOf reads the program named by the #! line of a script, or "".

@@ -44,12 +44,12 @@ func refuseFile(file string, _ fs.FileInfo) error {
 	return nil
 }
 
-func explain(file string, err error) (reason error, code int, hint string) {
+func explain(file string, err error) (code int, hint string, reason error) {
 	switch {
 	case err == errBatch:
-		return err, codeNotExecutable, "run it with: cmd.exe /c " + file
+		return codeNotExecutable, "run it with: cmd.exe /c " + file, err
 	case err == errIsDirectory, errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.Errno(193)):
-		return err, codeNotExecutable, "" // 193: ERROR_BAD_EXE_FORMAT
+		return codeNotExecutable, "" // 193: ERROR_BAD_EXE_FORMAT, err
 	}
-	return err, codeFailed, ""
+	return codeFailed, "", err
 }

@@ -48,6 +48,8 @@ func rtSigaction(sig syscall.Signal, set, old *sigaction) error {
 
 // rawSignalFD is where the handler writes. It is set once, before the first
 // handler is installed.
+//
+//lint:ignore U1000 the handler, which is assembly, reads it
 var rawSignalFD int32
 
 // rawSignalEntry returns the addresses of the handler and of the code that
