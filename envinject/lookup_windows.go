@@ -49,7 +49,7 @@ func explain(file string, err error) (code int, hint string, reason error) {
 	case err == errBatch:
 		return codeNotExecutable, "run it with: cmd.exe /c " + file, err
 	case err == errIsDirectory, errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.Errno(193)):
-		return codeNotExecutable, "" // 193: ERROR_BAD_EXE_FORMAT, err
+		return codeNotExecutable, "", err // 193: ERROR_BAD_EXE_FORMAT
 	}
 	return codeFailed, "", err
 }
