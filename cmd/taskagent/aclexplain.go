@@ -23,7 +23,7 @@ var aclExplain = &command{
 		f.StringVar(&w.Group, "group", "", "the workload's `group`")
 		f.StringVar(&w.Task, "task", "", "the workload's `task`")
 		in := f.String("in", "", "the variable's `namespace`; default the workload's")
-		op := f.String("op", acl.VarRead, "`list|read|write|destroy`")
+		op := f.String("op", acl.VarRead, "the `operation`: list, read, write or destroy")
 		asJSON := f.Bool("json", false, "print JSON")
 		operands, err := f.parseMixed()
 		if err == nil {

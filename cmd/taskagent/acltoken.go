@@ -34,9 +34,9 @@ var tokenCreate = &command{
 		who := operatorFlags(f)
 		var t aclToken
 		f.StringVar(&t.Name, "name", "", "`what` the token is for")
-		f.StringVar(&t.Type, "type", "client", "`client|management`")
+		f.StringVar(&t.Type, "type", "client", "the token's `type`, client or management")
 		policies := f.list("policy", "a `policy` of a client token; repeatable")
-		ttl := f.Duration("ttl", 0, "how `long` the token is valid, at least 1m; default for ever")
+		ttl := f.Duration("ttl", 0, "the `duration` that the token is valid, at least 1m; default for ever")
 		asJSON := f.Bool("json", false, "print JSON")
 		a, _, err := openAPI(ctx, f, who, 0, 0)
 		if err != nil {

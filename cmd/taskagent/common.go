@@ -16,7 +16,7 @@ type commonFlags struct {
 
 func addCommonFlags(f *flagSet) *commonFlags {
 	var c commonFlags
-	f.StringVar(&c.logLevel, "log-level", "info", "`trace|debug|info|warn|error|off`")
+	f.StringVar(&c.logLevel, "log-level", "info", "log `level`: trace, debug, info, warn, error or off")
 	f.BoolVar(&c.logJSON, "log-json", false, "log in JSON")
 	return &c
 }

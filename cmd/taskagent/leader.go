@@ -22,14 +22,14 @@ var leaderCommand = &command{
 		cfg := leader.Config{Version: version, Stdout: c.out}
 		dataDir := f.String("data-dir", "", "the data `directory`")
 		f.BoolVar(&cfg.Replace, "replace", false, "take over from a leader that is leading; no task notices")
-		f.DurationVar(&cfg.Linger, "linger", 0, "end this `long` after the last task has gone; 0 stays")
+		f.DurationVar(&cfg.Linger, "linger", 0, "end this `duration` after the last task has gone; 0 stays")
 		f.BoolVar(&cfg.OpenBootstrap, "open-bootstrap", false, "allow one ACL bootstrap over the API")
 		f.BoolVar(&cfg.Detached, "detached", false, hiddenFlag)
 		http := f.String("http", "", "serve operators on this `address`; off when empty")
 		acl := f.Bool("acl", true, "ask operators for a token; tasks always need one")
 		issuer := f.String("oidc-issuer", "", "the issuer's `URL` in tokens and OIDC discovery")
-		alg := f.String("signing-alg", "", "`RS256|EdDSA`, from the next key on (default RS256)")
-		rotate := f.Duration("rotate-every", 0, "how `long` a signing key is active (default 720h)")
+		alg := f.String("signing-alg", "", "`algorithm` of keys from the next one on, RS256 or EdDSA (default RS256)")
+		rotate := f.Duration("rotate-every", 0, "the `duration` that a signing key is active (default 720h)")
 		snapshot := f.String("snapshot", "", "write a backup to this `file` and exit; a leader goes on meanwhile")
 		restore := f.String("restore", "", "fill a new data directory from this backup `file` and exit")
 		if err := f.parse(); err != nil {

@@ -90,8 +90,8 @@ func taskFlags(c *invocation, kind agent.Kind) (agent.Options, *commonFlags, err
 	f.Var(optionalBool{&o.Env}, "env", "default identity in NOMAD_TOKEN; default true without a job file")
 	f.Var(optionalBool{&o.File}, "file", "default identity in a file; default true without a job file")
 	f.StringVar(&o.Filepath, "filepath", "", "`path` of the default identity's file; default nomad_token")
-	f.Var(optionalDuration{&o.TTL}, "ttl", "how `long` a token of the default identity is valid; default for ever (serve -once: 1h)")
-	f.StringVar(&o.ChangeMode, "change-mode", "", "what a renewal of the default identity does: `noop|signal|restart`")
+	f.Var(optionalDuration{&o.TTL}, "ttl", "the `duration` that a token of the default identity is valid; default for ever (serve -once: 1h)")
+	f.StringVar(&o.ChangeMode, "change-mode", "", "what a renewal of the default identity does, its `mode`: noop, signal or restart")
 	f.StringVar(&o.ChangeSignal, "change-signal", "", "the `signal` of -change-mode signal")
 
 	f.StringVar(&o.VaultRole, "vault-role", "", "vault_role claim of vault_* identities")
@@ -102,7 +102,7 @@ func taskFlags(c *invocation, kind agent.Kind) (agent.Options, *commonFlags, err
 	f.StringVar(&o.TaskDir, "task-dir", "", "use this `directory` as NOMAD_TASK_DIR; default a fresh one")
 	f.StringVar(&o.AllocDir, "alloc-dir", "", "use this `directory` as NOMAD_ALLOC_DIR; default a fresh one")
 	f.StringVar(&o.User, "user", "", "run the task as `NAME|UID[:GID]`, who will own files and socket")
-	f.StringVar(&o.Source, "source", "auto", "where identities come from: `auto|leader|file|nomad`")
+	f.StringVar(&o.Source, "source", "auto", "`where` identities come from: auto, leader, file or nomad")
 	f.StringVar(&o.DataDir, "data-dir", "", "the embedded leader's data `directory`")
 	f.StringVar(&o.Cluster.Upstream, "upstream", "", "`URL` of a real Nomad's HTTP API, http(s)://host:port or unix:///path")
 	f.StringVar(&o.Cluster.RPC, "nomad-rpc", "", "RPC `addresses` of Nomad's servers, for -source nomad")
@@ -113,8 +113,8 @@ func taskFlags(c *invocation, kind agent.Kind) (agent.Options, *commonFlags, err
 	f.StringVar(&o.Listen, "listen", "", "also serve the Task API on this loopback `address:port` (port 0 picks one)")
 	f.BoolVar(&o.InjectToken, "inject-token", false, "requests over the socket by the task's own user need no token")
 	f.StringVar(&o.KillSignal, "kill-signal", "SIGINT", "`signal` that stops the task when taskagent has to")
-	f.DurationVar(&o.KillTimeout, "kill-timeout", 5*time.Second, "how `long` after it SIGKILL follows")
-	f.DurationVar(&o.StartTimeout, "start-timeout", time.Minute, "how `long` to wait for the first identities")
+	f.DurationVar(&o.KillTimeout, "kill-timeout", 5*time.Second, "SIGKILL follows after this `duration`")
+	f.DurationVar(&o.StartTimeout, "start-timeout", time.Minute, "give up after this `duration` without identities")
 	var once bool
 	if kind == agent.Serve {
 		f.BoolVar(&once, "once", false, "write the files and exit; the tokens live until they expire")
