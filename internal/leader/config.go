@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+
+	"github.com/taskagent/taskagent/internal/fault"
 )
 
 // Config says how to lead.
@@ -57,11 +59,23 @@ func (c Config) say(err error) {
 		fmt.Fprintln(c.Stdout, "ready")
 	default:
 		fmt.Fprintf(c.Stdout, "error: %s\n", oneLine(err.Error()))
-		for e := err; e != nil; e = errors.Unwrap(e) {
-			if h, ok := e.(interface{ Hint() string }); ok && h.Hint() != "" {
-				fmt.Fprintf(c.Stdout, "hint: %s\n", oneLine(h.Hint()))
-				return
+		if hint := hintOf(err); hint != "" {
+			fmt.Fprintf(c.Stdout, "hint: %s\n", oneLine(hint))
+		}
+	}
+}
+
+// hintOf returns the first next step for the user in the chain of err.
+func hintOf(err error) string {
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		switch h := e.(type) {
+		case *fault.HintedError:
+			return h.Hint
+		case interface{ Hint() string }:
+			if h.Hint() != "" {
+				return h.Hint()
 			}
 		}
 	}
+	return ""
 }

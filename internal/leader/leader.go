@@ -117,6 +117,7 @@ func (l *Leader) lead() error {
 			l.log.Error("cannot close the store", "error", err)
 		}
 	}()
+	l.checkToken()
 	if err := l.openDoors(); err != nil {
 		return err
 	}

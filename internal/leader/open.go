@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/taskagent/taskagent/internal/leader/datadir"
@@ -69,18 +68,13 @@ func openKeyring(dir string, complete bool, o keyring.Options) (*keyring.Keyring
 
 // complete gives a new directory the operator's token, and says that it is whole.
 func (l *Leader) complete() error {
-	path := filepath.Join(l.cfg.DataDir, datadir.Token)
-	data, err := datafile.Read(path, 128)
+	secret, err := readToken(l.cfg.DataDir)
 	if errors.Is(err, fs.ErrNotExist) {
-		data = fmt.Appendln(nil, state.NewID())
-		err = datafile.Publish(path, data)
+		secret = state.NewID()
+		err = datafile.Publish(filepath.Join(l.cfg.DataDir, datadir.Token), fmt.Appendln(nil, secret))
 	}
 	if err != nil {
 		return err
-	}
-	secret := strings.TrimSpace(string(data))
-	if !state.IsID(secret) {
-		return &datafile.Error{Op: "read", Path: path, Err: errors.New("holds no token"), Advice: "remove the file"}
 	}
 	if err := l.store.ImportManagementToken(secret); err != nil {
 		return fmt.Errorf("create the management token: %w", err)

@@ -140,8 +140,11 @@ func (l *Leader) writeSnapshot(w io.Writer) error {
 	}
 	for _, name := range []string{datadir.Version, datadir.Keyring, datadir.Settings, datadir.Token} {
 		data, err := datafile.Read(filepath.Join(dir, name), maxSmall)
-		if errors.Is(err, fs.ErrNotExist) && (name == datadir.Settings || name == datadir.Token) {
-			continue // nothing was ever set; the operator took the token away
+		if name == datadir.Settings && errors.Is(err, fs.ErrNotExist) {
+			continue // nothing was ever set
+		}
+		if name == datadir.Token && err != nil {
+			continue // see checkToken: the store has it
 		}
 		if err == nil {
 			err = writeMember(t, name, data)

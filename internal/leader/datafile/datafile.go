@@ -40,21 +40,41 @@ var (
 	ErrTooLarge = errors.New("is larger than such a file can be")
 )
 
+// Check returns an error unless the file at path is a regular one that is ours
+// and closed to others. It does not wait for a FIFO, and follows no symlink.
+func Check(path string) error {
+	f, err := openChecked(path)
+	if err != nil {
+		return readError(path, err)
+	}
+	return f.Close()
+}
+
+// openChecked opens the file at path, if it is a private file of ours.
+func openChecked(path string) (*os.File, error) {
+	f, err := openNoFollow(path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil {
+		err = check(info)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
 // Read returns the content of the file at path, at most limit bytes of it.
 // A missing file is reported with an error matching fs.ErrNotExist.
 func Read(path string, limit int64) ([]byte, error) {
-	f, err := openNoFollow(path)
+	f, err := openChecked(path)
 	if err != nil {
 		return nil, readError(path, err)
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, readError(path, err)
-	}
-	if err := check(info); err != nil {
-		return nil, readError(path, err)
-	}
 	data, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {
 		return nil, readError(path, err)

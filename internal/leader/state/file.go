@@ -14,6 +14,7 @@ import (
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
 
+	"github.com/taskagent/taskagent/internal/leader/datafile"
 	"github.com/taskagent/taskagent/internal/leader/state/boltfile"
 	"github.com/taskagent/taskagent/platform"
 )
@@ -87,6 +88,9 @@ func (k *fileKind) openFile(dir string, o openOptions) (*bbolt.DB, error) {
 	case !info.Mode().IsRegular():
 		return nil, &Error{Path: path, Err: ErrForeign, Detail: "it is not a regular file", Advice: "move it away"}
 	}
+	if err := datafile.Check(path); err != nil {
+		return nil, private(path, err)
+	}
 	if err := k.check(path); err != nil {
 		return nil, err
 	}
@@ -102,6 +106,14 @@ func (k *fileKind) openFile(dir string, o openOptions) (*bbolt.DB, error) {
 		return nil, err
 	}
 	return db, nil
+}
+
+// private says in the store's words why the file is not ours alone.
+func private(path string, err error) error {
+	if e, ok := errors.AsType[*datafile.Error](err); ok {
+		return &Error{Path: path, Err: e.Err, Advice: e.Advice}
+	}
+	return err
 }
 
 func (k *fileKind) boltOptions(o openOptions) *bbolt.Options {

@@ -212,7 +212,7 @@ func TestSnapshot(t *testing.T) {
 	fill(t, s)
 	dir := t.TempDir()
 	path := filepath.Join(dir, state.StateFile)
-	f, err := os.Create(path)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o600)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -174,8 +174,23 @@ func (s *Store) ImportManagementToken(secret string) error {
 	return err
 }
 
+// OperatorToken returns the management token that was imported first, nil when it
+// was deleted.
+func (s *Store) OperatorToken() *Token {
+	bootstrap := s.Bootstrapped()
+	for _, t := range s.Tokens() {
+		if t.Type == TokenManagement && t.Name == bootstrapName && t.CreateIndex != bootstrap && t.ExpirationTime == nil {
+			return t
+		}
+	}
+	return nil
+}
+
+// bootstrapName is the name that Nomad gives its first token.
+const bootstrapName = "Bootstrap Token"
+
 func (s *Store) newManagementToken() *Token {
-	return &Token{AccessorID: NewID(), Name: "Bootstrap Token", Type: TokenManagement, Global: true, CreateTime: s.o.Now().UTC()}
+	return &Token{AccessorID: NewID(), Name: bootstrapName, Type: TokenManagement, Global: true, CreateTime: s.o.Now().UTC()}
 }
 
 // Bootstrap creates a management token with that secret, once in the life of the
