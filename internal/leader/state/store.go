@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -249,7 +250,11 @@ func (s *Store) view(fn func(*bbolt.Tx) error) error {
 func fileError(db *bbolt.DB, err error) error {
 	switch {
 	case errors.Is(err, errRecord):
-		return &Error{Path: db.Path(), Err: ErrDamaged, Detail: err.Error(), Advice: stateKind.restore}
+		kind := stateKind
+		if filepath.Base(db.Path()) == AllocsFile {
+			kind = allocsKind
+		}
+		return &Error{Path: db.Path(), Err: ErrDamaged, Detail: err.Error(), Advice: kind.restore}
 	case errors.Is(err, berrors.ErrDatabaseNotOpen):
 		return ErrClosed
 	default:
