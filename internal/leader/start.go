@@ -80,27 +80,8 @@ func (l *leases) newTask(s *wire.Start) *state.Task {
 	if t.AllocID == "" {
 		t.AllocID = state.NewID()
 	}
-	t.AllocIndex = l.allocIndex(t)
+	t.AllocIndex = l.store.NextAllocIndex(t)
 	return t
-}
-
-// allocIndex returns the index of the task's allocation among those of its
-// group: the one it has, or the lowest that is free.
-func (l *leases) allocIndex(t *state.Task) int {
-	taken := map[int]bool{}
-	for _, o := range l.store.Tasks() {
-		if o.AllocID == t.AllocID {
-			return o.AllocIndex
-		}
-		if o.Namespace == t.Namespace && o.Job == t.Job && o.Group == t.Group {
-			taken[o.AllocIndex] = true
-		}
-	}
-	i := 0
-	for taken[i] {
-		i++
-	}
-	return i
 }
 
 // makeWay gives up a task that has the place of s and whose agent is gone for

@@ -65,6 +65,7 @@ type Store struct {
 	tokens     map[string]*Token            // by accessor
 	secrets    map[[sha256.Size]byte]*Token // by hash of the secret
 	tasks      map[string]map[string]*Task  // by allocation and task
+	groups     map[groupKey]*group          // of the allocations that tasks run in
 	regions    map[string]int               // how many tasks run in each
 	services   map[string]*Service          // by id
 	byName     map[string][]*Service        // by Key(namespace, name), each ordered by id
@@ -92,6 +93,7 @@ func Open(dir string, o Options) (_ *Store, err error) {
 		tokens:     make(map[string]*Token),
 		secrets:    make(map[[sha256.Size]byte]*Token),
 		tasks:      make(map[string]map[string]*Task),
+		groups:     make(map[groupKey]*group),
 		regions:    make(map[string]int),
 		services:   make(map[string]*Service),
 		byName:     make(map[string][]*Service),

@@ -59,6 +59,7 @@ func (s *Store) keepTask(t *Task) {
 	if tasks == nil {
 		tasks = make(map[string]*Task)
 		s.tasks[t.AllocID] = tasks
+		s.takeIndex(t)
 	}
 	if tasks[t.Task] == nil {
 		s.regions[t.Region]++
@@ -73,6 +74,7 @@ func (s *Store) dropTask(t *Task) {
 	delete(s.tasks[t.AllocID], t.Task)
 	if len(s.tasks[t.AllocID]) == 0 {
 		delete(s.tasks, t.AllocID)
+		s.freeIndex(t)
 	}
 	if s.regions[t.Region]--; s.regions[t.Region] == 0 {
 		delete(s.regions, t.Region)
