@@ -15,8 +15,10 @@ func itoa(n int) string { return strconv.Itoa(n) }
 const settle = 2 * time.Second
 
 // BenchmarkAgentMemory is what an agent holds: idle, and idle again after
-// 100,000 requests over 8 connections, which stay open. Proportional memory is
-// given with ten agents on the machine, which share the pages of the binary.
+// 100,000 requests over 8 connections, which stay open. Ten agents are on the
+// machine; the pages of the binary, which they share, count in full in rss and in
+// parts in pss. Beside it a Go program that waits for a child and, where there is
+// one, the Nomad client that serves a task its socket.
 func BenchmarkAgentMemory(b *testing.B) {
 	w := newWorld(b)
 	w.leader()
@@ -26,10 +28,14 @@ func BenchmarkAgentMemory(b *testing.B) {
 	for i := range 10 {
 		t = w.start("t"+itoa(i), "-ttl", "24h")
 	}
+	nomad := nomadTask(b)
 	for b.Loop() {
 		time.Sleep(settle)
 		reportMemory(b, "idle", t.pid)
 		reportMemory(b, "bare", other.pid)
+		if nomad != nil {
+			reportMemory(b, "nomad", nomad.pid)
+		}
 		dialAll(b, 8, t.socket(), readRequest(variablePath, t.token())).send(100_000)
 		time.Sleep(settle)
 		reportMemory(b, "used", t.pid)
@@ -61,7 +67,7 @@ func BenchmarkLeaderMemory(b *testing.B) {
 
 func reportMemory(b *testing.B, name string, pid int) {
 	m := memoryOf(b, pid)
-	b.ReportMetric(float64(m.resident)/mib, name+"-MiB")
-	b.ReportMetric(float64(m.proportional)/mib, name+"-shared-out-MiB")
+	b.ReportMetric(float64(m.resident)/mib, name+"-rss-MiB")
+	b.ReportMetric(float64(m.proportional)/mib, name+"-pss-MiB")
 	b.ReportMetric(float64(m.private)/mib, name+"-private-MiB")
 }

@@ -5,6 +5,8 @@ package bench_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -30,13 +32,19 @@ job "example" {
 }
 `
 
-// nomadSocket starts a real Nomad with a task that may read a variable, and
-// returns the task's socket and its request; empty where there is none.
-func nomadSocket(b *testing.B) (socket string, request []byte) {
+// nomad is a task under a real Nomad that may read a variable.
+type nomad struct {
+	pid     int // of the client
+	socket  string
+	request []byte
+}
+
+// nomadTask starts a real Nomad with a task, and returns nil where there is none.
+func nomadTask(b *testing.B) *nomad {
 	b.Helper()
 	if os.Getenv("NOMAD_BIN") == "" {
 		notRun("nomad", "NOMAD_BIN does not name its binary")
-		return "", nil
+		return nil
 	}
 	c := nomadtest.Start(b, nomadtest.Options{})
 	alloc := c.Run(nomadJob)
@@ -46,5 +54,24 @@ func nomadSocket(b *testing.B) (socket string, request []byte) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return awaitSocket(b, filepath.Join(secrets, "api.sock")), readRequest(variablePath, strings.TrimSpace(string(token)))
+	return &nomad{
+		pid:     findProcess(b, filepath.Join(c.Dir, "client.hcl")),
+		socket:  awaitSocket(b, filepath.Join(secrets, "api.sock")),
+		request: readRequest(variablePath, strings.TrimSpace(string(token))),
+	}
+}
+
+// findProcess returns the process that has arg among its arguments.
+func findProcess(tb testing.TB, arg string) int {
+	tb.Helper()
+	all, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, path := range all {
+		cmdline, _ := os.ReadFile(path)
+		if slices.Contains(strings.Split(string(cmdline), "\x00"), arg) {
+			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+			return pid
+		}
+	}
+	tb.Fatalf("no process has the argument %q", arg)
+	return 0
 }

@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// memory is what a process holds, in bytes. Resident counts pages of the binary
-// in full although all processes of it share them; proportional divides them
-// among those; private is what the process alone has.
+// memory is what a process holds, in bytes: resident counts shared pages in full
+// (rss), proportional divides them among those who share them (pss), private is
+// what the process alone has.
 type memory struct{ resident, proportional, private int64 }
 
 const mib = 1 << 20

@@ -29,15 +29,13 @@ func doors(b *testing.B, conns int, unit string, turn func(*senders) float64) {
 	w, _, request := reader(b)
 	var c contest
 	enter := func(name, socket string, request []byte) {
-		if socket != "" {
-			all := dialAll(b, conns, socket, request)
-			c.add(name, func() float64 { return turn(all) })
-		}
+		all := dialAll(b, conns, socket, request)
+		c.add(name, func() float64 { return turn(all) })
 	}
 	enter("door", w.door(), request)
 	enter("bare", bareServer(b, w.must("var", "get", "-json", variablePath)), request)
-	if socket, request := nomadSocket(b); socket != "" {
-		enter("nomad", socket, request)
+	if n := nomadTask(b); n != nil {
+		enter("nomad", n.socket, n.request)
 	}
 	for b.Loop() {
 		c.run(rounds)
