@@ -134,7 +134,7 @@ func wrap() int {
 		return 2
 	}
 	defer s.Close()
-	if err := s.Start(envinject.Merge(os.Environ(), envinject.MergeOptions{Task: []string{helperEnv + "="}})); err != nil {
+	if err := s.Start(envinject.Merge(os.Environ(), envinject.MergeOptions{Task: []string{helperEnv + "=" + os.Getenv("TASK_HELPER")}})); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 	}
 	<-s.Done()
