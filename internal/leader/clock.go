@@ -24,7 +24,7 @@ func (l *Leader) runClock() {
 	for l.ctx.Err() == nil {
 		now := time.Now()
 		if err := l.displaced(); err != nil {
-			l.leave(err)
+			l.leave(&failedError{err})
 			return
 		}
 		if w.jumped(now) {

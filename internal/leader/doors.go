@@ -192,7 +192,7 @@ func (l *Leader) serve(srv *http.Server, ln net.Listener) {
 	l.background.Go(func() {
 		if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 			l.log.Error("a door is closed", "address", ln.Addr().String(), "error", err)
-			l.leave(fmt.Errorf("serve %s: %w", ln.Addr(), err))
+			l.leave(&failedError{fmt.Errorf("serve %s: %w", ln.Addr(), err)})
 		}
 	})
 }

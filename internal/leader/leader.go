@@ -54,13 +54,30 @@ var (
 	errLingered = errors.New("the last task has gone")
 )
 
+// failedError is the reason to end of a leader that led and cannot go on.
+type failedError struct{ err error }
+
+func (e *failedError) Error() string { return e.err.Error() }
+func (e *failedError) Unwrap() error { return e.err }
+
+// failure returns the reason to end where it is an error.
+func failure(reason error) error {
+	if e, ok := errors.AsType[*failedError](reason); ok {
+		return e
+	}
+	return nil
+}
+
 // Run leads until ctx ends, another leader takes over, or nobody has needed it
 // for the linger time; these are no errors. When another leader leads already
-// the error matches ErrLeading. Everything that Run started has ended when it
+// the error matches ErrLeading. A leader that cannot go on, because a listener
+// fails or its directory was taken away, ends with an error as well. Everything that Run started has ended when it
 // returns.
 func Run(ctx context.Context, cfg Config) error {
 	err := run(ctx, cfg)
-	cfg.say(err)
+	if failure(err) == nil { // whoever started it has gone when it has once led
+		cfg.say(err)
+	}
 	return err
 }
 
@@ -133,10 +150,7 @@ func (l *Leader) lead() error {
 	l.runClock()
 	reason := context.Cause(l.ctx)
 	l.log.Info("ending", "reason", reason)
-	if errors.Is(reason, errDisplaced) {
-		return reason
-	}
-	return nil
+	return failure(reason)
 }
 
 // poke wakes the clock.
