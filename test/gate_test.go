@@ -1,6 +1,8 @@
 package test
 
 import (
+	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -59,6 +61,24 @@ func TestGate(t *testing.T) {
 	}
 	if status, _ := tk.ask("GET", "/taskagent/v1/status", as(token), ""); status != 404 {
 		t.Errorf("the agents' own paths on the task door: %d, want 404", status)
+	}
+}
+
+// TestGateOptions: "OPTIONS *", which names no path, is a request like any other.
+func TestGateOptions(t *testing.T) {
+	w := newWorld(t)
+	tk := w.start("redis", []string{"-job", "example"})
+	conn, err := net.Dial("unix", tk.socket())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := io.ReadAll(conn)
+	if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 401 ") {
+		t.Errorf("OPTIONS * without a token: %q %v, want 401", answer, err)
 	}
 }
 
