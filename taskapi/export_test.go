@@ -24,6 +24,16 @@ func ParseRequest(head []byte, host string) (ParsedRequest, bool) {
 	}, true
 }
 
+var parsed request
+
+// ParsesRequest reads head into a buffer that is there already.
+func ParsesRequest(head []byte) bool {
+	buf := lend(smallBuffer)
+	defer giveBack(buf)
+	_, ok := parsed.parse(head, buf[:0], "up")
+	return ok
+}
+
 // Unusual is the relay's test of the beginning of a head.
 func Unusual(b []byte, seen int) bool { return unusual(b, seen) }
 

@@ -124,16 +124,16 @@ func (c *relayed) readHead() (int, verdict) {
 	}
 	for {
 		b := c.in.bytes()
-		if i := bytes.Index(b[seen:], headEnd); i >= 0 {
-			return seen + i + len(headEnd), goOn
-		}
-		if len(b) > 0 {
-			if len(b) >= maxHead || unusual(b, seen) {
-				return 0, handOver
-			}
+		i := bytes.Index(b[seen:], headEnd)
+		switch n := seen + i + len(headEnd); {
+		case i >= 0 && n <= maxHead:
+			return n, goOn
+		case len(b) >= maxHead, len(b) > 0 && unusual(b, seen):
+			return 0, handOver
+		case len(b) > 0:
 			seen = max(0, len(b)-len(headEnd)+1)
 			c.in.readWithin(c.now, headerTimeout, time.Second)
-		} else {
+		default:
 			c.in.readWithin(c.now, idleTimeout, 30*time.Second)
 		}
 		if err := c.in.fill(); err != nil {

@@ -144,7 +144,7 @@ func TestRelayAnswersInOrder(t *testing.T) {
 	onBoth(t, func(t *testing.T, n network) {
 		d := open(t, n, taskapi.Config{Dial: serveHTTP(t, n, echo)})
 		c := d.connect(t)
-		all := get("/1") + put("/2", "two") + "GET /3 HTTP/1.1\r\nHost: x\r\n\r\n" + put("/4", strings.Repeat("4", 20000)) + get("/5")
+		all := get("/1") + put("/2", "two") + "GET /3 HTTP/1.1\r\nHost: x\r\n\r\n" + put("/4", strings.Repeat("4", 65536), "X-Long: "+strings.Repeat("l", 65000)+"\r\n") + get("/5")
 		for _, step := range []int{len(all), 1000, 7} {
 			go func() {
 				for i := 0; i < len(all); i += step {
@@ -154,8 +154,11 @@ func TestRelayAnswersInOrder(t *testing.T) {
 			c.wantAnswer(200, "GET /1 localhost ")
 			c.wantAnswer(200, "PUT /2 localhost two")
 			c.wantAnswer(401, "Unauthorized")
-			c.wantAnswer(200, "PUT /4 localhost "+strings.Repeat("4", 20000))
+			c.wantAnswer(200, "PUT /4 localhost "+strings.Repeat("4", 65536))
 			c.wantAnswer(200, "GET /5 localhost ")
+		}
+		if d.byNetHTTP.Load() != 0 {
+			t.Error("net/http got the connection")
 		}
 	})
 }

@@ -48,7 +48,9 @@ func NewServer(h http.Handler, connContext func(context.Context, net.Conn) conte
 			ReadHeaderTimeout: headerTimeout,
 			IdleTimeout:       idleTimeout,
 			MaxHeaderBytes:    maxHeaderBytes,
-			ErrorLog:          log.New(io.Discard, "", 0),
+			// net/http would answer "OPTIONS *" itself, past the gate.
+			DisableGeneralOptionsHandler: true,
+			ErrorLog:                     log.New(io.Discard, "", 0),
 			ConnState: func(c net.Conn, state http.ConnState) {
 				conn := c.(*clientConn)
 				switch {
@@ -82,7 +84,7 @@ func (s *Server) Serve(l net.Listener, failed func(error)) {
 	s.mu.Unlock()
 	s.loops.Go(func() {
 		defer l.Close()
-		if err := s.accept(l); err != nil && s.ctx.Err() == nil && failed != nil {
+		if err := s.accept(l); s.ctx.Err() == nil && failed != nil {
 			failed(err)
 		}
 	})
