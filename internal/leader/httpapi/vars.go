@@ -140,7 +140,9 @@ type filterVariable struct {
 	VariableData     filterData
 }
 
-// filterData is without the data: what is encrypted is not for filters.
+// someData stands for what is encrypted: to filters it is there, and no more.
+var someData = []byte{0}
+
 type filterData struct {
 	Data  []byte
 	KeyID string
@@ -162,6 +164,6 @@ func filterable(m *state.VariableMeta) *filterVariable {
 			Namespace: m.Namespace, Path: m.Path, Lock: m.Lock,
 			CreateIndex: m.CreateIndex, CreateTime: m.CreateTime, ModifyIndex: m.ModifyIndex, ModifyTime: m.ModifyTime,
 		},
-		VariableData: filterData{KeyID: m.KeyID},
+		VariableData: filterData{Data: someData, KeyID: m.KeyID},
 	}
 }
