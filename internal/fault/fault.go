@@ -70,6 +70,21 @@ func Print(w io.Writer, err error) {
 	}
 }
 
+// HintOf returns the first hint in the chain of err, empty when there is none.
+func HintOf(err error) string {
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		switch h := e.(type) {
+		case *HintedError:
+			return h.Hint
+		case hinter:
+			if hint := h.Hint(); hint != "" {
+				return hint
+			}
+		}
+	}
+	return ""
+}
+
 func oneLine(s string) string {
 	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
 }

@@ -59,23 +59,8 @@ func (c Config) say(err error) {
 		fmt.Fprintln(c.Stdout, "ready")
 	default:
 		fmt.Fprintf(c.Stdout, "error: %s\n", oneLine(err.Error()))
-		if hint := hintOf(err); hint != "" {
+		if hint := fault.HintOf(err); hint != "" {
 			fmt.Fprintf(c.Stdout, "hint: %s\n", oneLine(hint))
 		}
 	}
-}
-
-// hintOf returns the first next step for the user in the chain of err.
-func hintOf(err error) string {
-	for e := err; e != nil; e = errors.Unwrap(e) {
-		switch h := e.(type) {
-		case *fault.HintedError:
-			return h.Hint
-		case interface{ Hint() string }:
-			if h.Hint() != "" {
-				return h.Hint()
-			}
-		}
-	}
-	return ""
 }

@@ -3,6 +3,7 @@ package leader
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -10,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/taskagent/taskagent/internal/fault"
+	"github.com/taskagent/taskagent/internal/leader/datadir"
 	"github.com/taskagent/taskagent/internal/leader/state"
 	"github.com/taskagent/taskagent/internal/wire"
 	"github.com/taskagent/taskagent/uds"
@@ -143,7 +146,12 @@ func asWireError(err error) *wire.Error {
 	if e, ok := errors.AsType[*wire.Error](err); ok {
 		return e
 	}
-	return &wire.Error{Code: wire.CodeUnavailable, Message: err.Error()}
+	return &wire.Error{Code: wire.CodeUnavailable, Message: err.Error(), Hint: fault.HintOf(datadir.Advise(err))}
+}
+
+// unavailable is asWireError of what was attempted and failed.
+func unavailable(what string, err error) *wire.Error {
+	return asWireError(fmt.Errorf("%s: %w", what, err))
 }
 
 // answer deals with one request. A connection whose first request fails has no

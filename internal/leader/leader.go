@@ -74,7 +74,7 @@ func failure(reason error) error {
 // fails or its directory was taken away, ends with an error as well. Everything that Run started has ended when it
 // returns.
 func Run(ctx context.Context, cfg Config) error {
-	err := run(ctx, cfg)
+	err := datadir.Advise(run(ctx, cfg))
 	if failure(err) == nil { // whoever started it has gone when it has once led
 		cfg.say(err)
 	}

@@ -46,7 +46,7 @@ func (l *leases) start(ctx context.Context, s *wire.Start, h holder, pid int) (*
 		}
 	case err != nil:
 		l.log.Error("cannot start a task", "task", s.Task, "error", err)
-		return nil, nil, &wire.Error{Code: wire.CodeUnavailable, Message: fmt.Sprintf("start task %q: %v", s.Task, err)}
+		return nil, nil, unavailable("keep the task", err)
 	}
 	l.log.Debug("task started", "alloc", t.AllocID, "namespace", t.Namespace, "job", t.Job, "group", t.Group, "task", t.Task, "once", t.Once)
 	if t.Once {

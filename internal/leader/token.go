@@ -77,7 +77,7 @@ func (l *Leader) writeToken(path string) error {
 // empty, what the error says.
 func (l *Leader) warnHint(what string, err error, hint string) {
 	if hint == "" {
-		hint = hintOf(err)
+		hint = fault.HintOf(err)
 	}
 	l.log.Warn(what, "error", err, "hint", hint)
 }

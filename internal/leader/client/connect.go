@@ -60,11 +60,11 @@ func Connect(ctx context.Context, o Options) (net.Conn, error) {
 		return conn, nil
 	}
 	if err := datadir.Ensure(o.DataDir); err != nil {
-		return nil, err
+		return nil, datadir.Advise(err)
 	}
 	lock, err := platform.LockFile(ctx, filepath.Join(o.DataDir, datadir.StartLock))
 	if err != nil {
-		return nil, err
+		return nil, datadir.Advise(err)
 	}
 	defer lock.Unlock()
 	if conn, err := Dial(ctx, o.DataDir); !errors.Is(err, ErrNoLeader) {

@@ -38,13 +38,30 @@ func dial(ctx context.Context, dataDir, socket string) (net.Conn, error) {
 		return nil, fmt.Errorf("data directory %s: %w", dataDir, ErrNoLeader)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("connect to the leader: %w", err)
+		return nil, fmt.Errorf("connect to the leader: %w", explain(dataDir, err))
 	}
 	if err := checkServer(conn, dataDir); err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("connect to the leader at %s: %w", path, err)
 	}
 	return conn, nil
+}
+
+// explain returns the refusal of the data directory where that is why its socket
+// cannot be reached, and err otherwise.
+func explain(dataDir string, err error) error {
+	if errors.Is(err, uds.ErrPathTooLong) {
+		return datadir.TooLong(dataDir)
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		if why := datadir.Check(dataDir); why != nil {
+			return why
+		}
+	}
+	if _, why := datadir.Owner(dataDir); why != nil && !errors.Is(why, fs.ErrNotExist) {
+		return why
+	}
+	return err
 }
 
 // checkServer refuses a server that is not who the data directory belongs to:

@@ -10,9 +10,11 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/taskagent/taskagent/internal/fault"
 	"github.com/taskagent/taskagent/internal/leader/datafile"
 	"github.com/taskagent/taskagent/internal/wire"
 	"github.com/taskagent/taskagent/platform"
+	"github.com/taskagent/taskagent/uds"
 )
 
 // Names of what is in a data directory, beside the sockets that wire names.
@@ -71,7 +73,11 @@ func creation(dir string, err error) error {
 	if pe, ok := errors.AsType[*fs.PathError](err); ok && pe.Path == dir {
 		err = pe.Err
 	}
-	return &Error{dir, fmt.Errorf("create: %w", err), "choose a place you may write to with -data-dir"}
+	e := &Error{dir, fmt.Errorf("create: %w", err), "choose a place you may write to with -data-dir"}
+	if platform.IsNoSpace(err) {
+		e.Advice = datafile.FreeSpace
+	}
+	return e
 }
 
 // Check returns an error unless dir is a directory of ours that nobody else can
@@ -103,7 +109,7 @@ func Owner(dir string) (uid int, err error) {
 		if pe, ok := errors.AsType[*fs.PathError](err); ok {
 			err = pe.Err
 		}
-		return -1, &Error{dir, err, ""}
+		return -1, &Error{dir, err, unreachable(dir, err)}
 	}
 	if !info.IsDir() {
 		return -1, &Error{dir, errors.New("is not a directory"), "choose another with -data-dir"}
@@ -113,6 +119,46 @@ func Owner(dir string) (uid int, err error) {
 		return -1, nil
 	}
 	return uid, nil
+}
+
+// maxPath is how long the path of a directory may be for the sockets in it to be
+// reached on every system, and by programs that know no way around.
+const maxPath = uds.MaxPath - len("/") - len(wire.LeaderSocket)
+
+// TooLong is the refusal of a directory whose sockets cannot be reached.
+func TooLong(dir string) error {
+	return &Error{dir, fmt.Errorf("its path of %d bytes is too long for the sockets in it", len(dir)), shorter()}
+}
+
+func shorter() string {
+	return fmt.Sprintf("choose a directory with a path of at most %d bytes with -data-dir", maxPath)
+}
+
+// unreachable returns what to do about a directory that cannot be looked at.
+func unreachable(dir string, err error) string {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return ""
+	case errors.Is(err, fs.ErrPermission):
+		return "become a user who may enter it, or choose another directory with -data-dir"
+	case len(dir) > maxPath:
+		return shorter()
+	}
+	return "choose another directory with -data-dir"
+}
+
+// Advise adds what to do to an error of the system about a file in a data
+// directory, unless it says so already.
+func Advise(err error) error {
+	switch {
+	case err == nil || fault.HintOf(err) != "":
+		return err
+	case platform.IsNoSpace(err):
+		return fault.Hint(err, datafile.FreeSpace)
+	case platform.IsReadOnlyFS(err), errors.Is(err, fs.ErrPermission):
+		return fault.Hint(err, "choose a directory you may write to with -data-dir")
+	}
+	return err
 }
 
 // Inspect reports whether dir was completed by an earlier leader. It refuses a

@@ -9,10 +9,15 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/taskagent/taskagent/platform"
 )
 
 // tempMark is part of the name of every temporary file, so Sweep knows them.
 const tempMark = ".tmp-"
+
+// FreeSpace is the advice on a file that does not fit on its disk.
+const FreeSpace = "free space on the file system of the data directory"
 
 // Error is a refusal to read or publish a file, with what to do about it.
 type Error struct {
@@ -90,7 +95,11 @@ func Read(path string, limit int64) ([]byte, error) {
 func Publish(path string, data []byte) (err error) {
 	defer func() {
 		if err != nil {
-			err = &Error{Op: "publish", Path: path, Err: cause(err), Advice: "check free space and that the directory is writable"}
+			e := &Error{Op: "publish", Path: path, Err: cause(err), Advice: "check free space and that the directory is writable"}
+			if platform.IsNoSpace(err) {
+				e.Advice = FreeSpace
+			}
+			err = e
 		}
 	}()
 	dir, base := filepath.Split(path)
