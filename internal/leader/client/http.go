@@ -74,6 +74,8 @@ func Snapshot(ctx context.Context, dataDir string, w io.Writer) error {
 	})
 }
 
+const stoppedHint = "it may be stopped: continue it (kill -CONT), or end it"
+
 // readJSON bounds what it reads: 500 tasks take some hundred kilobytes.
 func readJSON(v any) func(io.Reader) error {
 	return func(r io.Reader) error { return json.NewDecoder(io.LimitReader(r, 64<<20)).Decode(v) }
@@ -94,8 +96,7 @@ func call(ctx context.Context, dataDir, method, path string, read func(io.Reader
 			err = ue.Err // its URL is made up
 		}
 		if ne, ok := errors.AsType[net.Error](err); ok && ne.Timeout() && ctx.Err() == nil {
-			return fault.Hint(fmt.Errorf("ask the leader: no answer within %v", answerTime),
-				"it may be stopped: continue it (kill -CONT), or end it")
+			return fault.Hint(fmt.Errorf("ask the leader: %w", errNoAnswer), stoppedHint)
 		}
 		return fmt.Errorf("ask the leader: %w", err)
 	}

@@ -51,7 +51,7 @@ type Lease struct {
 
 // Start takes a lease on a task and returns it with its first tokens. It tries
 // again until ctx ends when the leader dies on the way or cannot do it just
-// now. A refusal is a *wire.Error.
+// now, and warns once when that takes a while. A refusal is a *wire.Error.
 func Start(ctx context.Context, o Options, start wire.Start) (*Lease, *wire.Started, error) {
 	o.fill()
 	if start.LeaseID == "" {
@@ -62,6 +62,8 @@ func Start(ctx context.Context, o Options, start wire.Start) (*Lease, *wire.Star
 		done: make(chan struct{}), lost: make(chan struct{}), ready: make(chan struct{}),
 	}
 	l.ctx, l.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	var p patience
+	defer p.warnAfter(startPatience, o.Logger)()
 	for wait := 20 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		s, started, err := l.startOnce(ctx)
 		if err == nil {
@@ -70,10 +72,10 @@ func Start(ctx context.Context, o Options, start wire.Start) (*Lease, *wire.Star
 			go l.run(s)
 			return l, started, nil
 		}
-		if !again(err) || pause(ctx, jitter(wait)) != nil {
+		if p.note(ctx, err); !again(err) || pause(ctx, jitter(wait)) != nil {
 			l.cancel()
 			close(l.done)
-			return nil, nil, fmt.Errorf("start task %q: %w", start.Task, err)
+			return nil, nil, fmt.Errorf("start task %q: %w", start.Task, p.reason())
 		}
 	}
 }

@@ -2,9 +2,11 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"time"
 
@@ -15,8 +17,41 @@ import (
 // on its way.
 type brokenError struct{ err error }
 
-func (e *brokenError) Error() string { return fmt.Sprintf("the leader went away: %v", e.err) }
+func (e *brokenError) Error() string {
+	if errors.Is(e.err, errNoAnswer) {
+		return e.err.Error()
+	}
+	return fmt.Sprintf("the leader went away: %v", e.err)
+}
+
 func (e *brokenError) Unwrap() error { return e.err }
+
+// errNoAnswer says that no answer came in time. It matches
+// context.DeadlineExceeded.
+var errNoAnswer error = noAnswerError{}
+
+type noAnswerError struct{}
+
+func (noAnswerError) Error() string        { return "the leader does not answer" }
+func (noAnswerError) Is(target error) bool { return target == context.DeadlineExceeded }
+
+// plain returns the system's reason without what package net says around it: the
+// addresses it knows may be ones of /proc.
+func plain(err error) error {
+	if ne, ok := errors.AsType[net.Error](err); ok && ne.Timeout() {
+		return errNoAnswer
+	}
+	for {
+		switch e := err.(type) {
+		case *net.OpError:
+			err = e.Err
+		case *os.SyscallError:
+			err = e.Err
+		default:
+			return err
+		}
+	}
+}
 
 // session is one connection of a lease. After the handshake one goroutine
 // reads; any number may call.
@@ -56,7 +91,10 @@ func (s *session) within(ctx context.Context, do func() error) error {
 		err = context.Cause(ctx)
 	}
 	_ = s.conn.SetDeadline(time.Time{})
-	return err
+	if err != nil && errors.Is(ctx.Err(), context.Canceled) {
+		return context.Cause(ctx) // which ended the wait
+	}
+	return plain(err)
 }
 
 // handshake sends the first request and reads its answer.
@@ -118,7 +156,7 @@ func (s *session) call(ctx context.Context, req wire.Request) (*wire.Response, e
 	_ = s.conn.SetWriteDeadline(time.Now().Add(answerTime))
 	if err := s.wire.Write(req); err != nil {
 		s.drop()
-		return nil, &brokenError{err}
+		return nil, &brokenError{plain(err)}
 	}
 	limit := time.NewTimer(answerTime)
 	defer limit.Stop()
@@ -129,7 +167,7 @@ func (s *session) call(ctx context.Context, req wire.Request) (*wire.Response, e
 		return nil, &brokenError{net.ErrClosed}
 	case <-limit.C:
 		s.drop()
-		return nil, &brokenError{fmt.Errorf("no answer within %v", answerTime)}
+		return nil, &brokenError{errNoAnswer}
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
