@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -141,22 +140,6 @@ func wrap() int {
 	return s.Exit().Status()
 }
 
-// scripted is a directory for a test, made so that any user can enter it.
-func scripted(t *testing.T, name, script string) string {
-	t.Helper()
-	dir := t.TempDir()
-	for d := dir; d != os.TempDir() && len(d) > len(os.TempDir()); d = filepath.Dir(d) {
-		if err := os.Chmod(d, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	file := filepath.Join(dir, name)
-	if err := os.WriteFile(file, []byte(script), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return file
-}
-
 // supervise makes a supervisor that is closed at the end of the test.
 func supervise(t *testing.T, cfg envinject.Config) *envinject.Supervisor {
 	t.Helper()
@@ -177,20 +160,6 @@ func ended(t *testing.T, s *envinject.Supervisor) envinject.Exit {
 		t.Fatal("the task does not end")
 	}
 	return s.Exit()
-}
-
-// run starts a command with the test's environment and waits for its end.
-func run(t *testing.T, command ...string) envinject.Exit {
-	t.Helper()
-	s, err := envinject.New(envinject.Config{Command: command})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	if err := s.Start(os.Environ()); err != nil {
-		t.Fatal(err)
-	}
-	return ended(t, s)
 }
 
 // reader reads lines with a limit, so that a test which waits for the wrong
@@ -236,16 +205,6 @@ func (r *reader) expect(want string) {
 		}
 		if !ok {
 			r.t.Fatalf("no line %q among %q", want, r.seen)
-		}
-	}
-}
-
-// end reads until there is nothing more.
-func (r *reader) end() {
-	r.t.Helper()
-	for {
-		if _, ok := r.line(); !ok {
-			return
 		}
 	}
 }

@@ -16,18 +16,19 @@ var (
 	errBatch       = errors.New("a batch file is no program")
 )
 
-// withExtensions lists the files that a command without an extension may be.
-// Only programs are: a batch file would be run by cmd.exe, which reads its
-// arguments by rules of its own that no quoting survives.
+// withExtensions lists the files that a command may be, which is usually given
+// without the extension of programs. A batch file is none (refuseFile): it
+// would be run by cmd.exe, which reads its arguments by rules of its own that
+// no quoting survives.
 func withExtensions(file string, env []string) []string {
-	if filepath.Ext(file) != "" {
-		return []string{file}
-	}
 	list, ok := lookupEnv(env, "PATHEXT")
 	if !ok {
 		list = ".COM;.EXE"
 	}
 	var files []string
+	if filepath.Ext(file) != "" {
+		files = append(files, file)
+	}
 	for ext := range strings.SplitSeq(strings.ToLower(list), ";") {
 		if ext != "" {
 			files = append(files, file+ext)

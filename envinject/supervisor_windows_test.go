@@ -170,7 +170,8 @@ func TestTaskDiesWithTheAgent(t *testing.T) {
 	if state, err := windows.WaitForSingleObject(child, uint32(limit.Milliseconds())); state != windows.WAIT_OBJECT_0 {
 		t.Errorf("the task's child is still there: %v, %v", state, err)
 	}
-	out.end()
+	for _, ok := out.line(); ok; _, ok = out.line() {
+	}
 }
 
 // The kill signal is Ctrl-Break, which ends a Go program that does not catch

@@ -1,8 +1,13 @@
 package platform_test
 
 import (
+	"bytes"
+	"os"
+	"runtime"
+	"runtime/pprof"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/taskagent/taskagent/platform"
 )
@@ -26,5 +31,48 @@ func TestRealtimeSignals(t *testing.T) {
 		if got := platform.SignalName(sig); got != want {
 			t.Errorf("SignalName(%d) = %s, want %s", sig, got, want)
 		}
+	}
+}
+
+// os/signal does not deliver these two. A profile of this process must not look
+// like somebody sending signals, and must work again afterwards.
+func TestSignalsOfTheRuntime(t *testing.T) {
+	if runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64" {
+		t.Skip("no handler for " + runtime.GOARCH)
+	}
+	c := make(chan os.Signal, 1024)
+	stop := platform.NotifySignals(c)
+	defer stop()
+	for range 3 {
+		for _, sig := range []syscall.Signal{syscall.SIGPROF, 34} {
+			if err := syscall.Kill(os.Getpid(), sig); err != nil {
+				t.Fatal(err)
+			}
+			if got := <-c; got != sig {
+				t.Errorf("%v, want %v", got, sig)
+			}
+		}
+	}
+
+	profile := func() int {
+		var buf bytes.Buffer
+		if err := pprof.StartCPUProfile(&buf); err != nil {
+			t.Skip(err) // go test -cpuprofile
+		}
+		for start := time.Now(); time.Since(start) < 100*time.Millisecond; {
+		}
+		pprof.StopCPUProfile()
+		return buf.Len()
+	}
+	profile()
+	for len(c) > 0 {
+		if got := <-c; got != syscall.SIGURG {
+			t.Fatalf("a profile makes %v", got)
+		}
+	}
+	empty := profile()
+	stop()
+	if full := profile(); full <= empty {
+		t.Errorf("a profile has %d bytes, an empty one %d", full, empty)
 	}
 }

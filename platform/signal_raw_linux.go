@@ -15,7 +15,9 @@ import (
 // rawSignals are those that Go's runtime keeps from os/signal: SIGPROF is its
 // profiler's, and 34, the C library's SIGRTMIN, is used by musl. A task may
 // want both, and the default of 34 is to end the agent. So their handler is
-// our own, a few instructions that write the number into a pipe.
+// our own, a few instructions that write the number into a pipe. It drops what
+// a timer sent: a CPU profile of this process stays empty, and the task is not
+// sent a hundred signals a second.
 var rawSignals = [...]syscall.Signal{syscall.SIGPROF, firstRealtime}
 
 // sigaction is the kernel's struct of the same name on amd64 and arm64.
@@ -29,6 +31,7 @@ type sigaction struct {
 const (
 	handlerDefault, handlerIgnore = 0, 1
 
+	flagSiginfo  = 0x00000004 // tell the handler who sent it
 	flagOnStack  = 0x08000000 // goroutine stacks are too small: use the thread's signal stack
 	flagRestart  = 0x10000000
 	flagRestorer = 0x04000000
@@ -61,6 +64,7 @@ var raw struct {
 	mu      sync.Mutex // guards what follows
 	pipe    *os.File
 	targets map[chan<- os.Signal]bool
+	before  [len(rawSignals)]sigaction // what was in place without targets
 }
 
 func notifyRaw(c chan<- os.Signal) (stop func()) {
@@ -69,17 +73,24 @@ func notifyRaw(c chan<- os.Signal) (stop func()) {
 	if raw.pipe == nil && !openRaw() {
 		return func() {}
 	}
+	if len(raw.targets) == 0 {
+		catchRaw()
+	}
 	raw.targets[c] = true
 	return func() {
 		raw.mu.Lock()
 		defer raw.mu.Unlock()
 		delete(raw.targets, c)
+		if len(raw.targets) == 0 {
+			for i, sig := range rawSignals {
+				_ = rtSigaction(sig, &raw.before[i], nil) // as it was given to us
+			}
+		}
 	}
 }
 
-// openRaw installs the handlers for the rest of this process's life, and
-// reports whether it could: what fails is what these signals would have done
-// anyway. A signal that was ignored from the start stays ignored.
+// openRaw makes the pipe, once, and reports whether it could: without it these
+// signals do what they would have done anyway.
 func openRaw() bool {
 	var fds [2]int
 	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
@@ -88,17 +99,24 @@ func openRaw() bool {
 	rawSignalFD = int32(fds[1])
 	raw.pipe = os.NewFile(uintptr(fds[0]), "signals")
 	raw.targets = map[chan<- os.Signal]bool{}
-	handler, restorer := rawSignalEntry()
-	for _, sig := range rawSignals {
-		var old sigaction
-		if err := rtSigaction(sig, nil, &old); err != nil || old.handler == handlerIgnore {
-			continue
-		}
-		action := sigaction{handler: handler, flags: flagOnStack | flagRestart | flagRestorer, restorer: restorer, mask: ^uint64(0)}
-		_ = rtSigaction(sig, &action, nil) // cannot fail where the reading did not
-	}
 	go relayRaw(raw.pipe)
 	return true
+}
+
+// catchRaw installs the handler, but for a signal that is ignored.
+func catchRaw() {
+	handler, restorer := rawSignalEntry()
+	action := sigaction{
+		handler: handler, flags: flagSiginfo | flagOnStack | flagRestart | flagRestorer,
+		restorer: restorer, mask: ^uint64(0),
+	}
+	for i, sig := range rawSignals {
+		// Neither call can fail: the signals exist and may be caught.
+		_ = rtSigaction(sig, nil, &raw.before[i])
+		if raw.before[i].handler != handlerIgnore {
+			_ = rtSigaction(sig, &action, nil)
+		}
+	}
 }
 
 func relayRaw(pipe *os.File) {

@@ -1,9 +1,16 @@
 #include "textflag.h"
 
 // rawSignalHandler is called by the kernel, on the thread's signal stack, with
-// the signal's number in DI. It writes the number, one byte, to rawSignalFD.
-// The kernel gives every register back when it returns.
+// the signal's number in DI and its siginfo_t in SI. It writes the number, one
+// byte, to rawSignalFD, unless the signal's code (the third word) says that the
+// kernel or a timer sent it. The kernel gives every register back when it
+// returns.
 TEXT rawSignalHandler<>(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
+	MOVL 8(SI), AX
+	CMPL AX, $0 // SI_USER; what is above comes from the kernel
+	JGT  done
+	CMPL AX, $-2 // SI_TIMER
+	JEQ  done
 	SUBQ $24, SP
 	MOVQ DI, 0(SP)
 	MOVL ·rawSignalFD(SB), DI
@@ -12,6 +19,7 @@ TEXT rawSignalHandler<>(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
 	MOVL $1, AX // write
 	SYSCALL
 	ADDQ $24, SP
+done:
 	RET
 
 // rawSignalReturn is where the handler returns to.

@@ -5,10 +5,7 @@ import "syscall"
 // Terminal is the terminal that controls this process's session, as its
 // standard input and output have it. At any time one process group is in its
 // foreground: that one reads the keyboard and gets Ctrl-C.
-type Terminal struct {
-	fd    int
-	modes modes
-}
+type Terminal struct{ terminal }
 
 // ControllingTerminal returns the terminal if both descriptors, usually 0 and
 // 1, are open on the one that controls this process's session, and nil

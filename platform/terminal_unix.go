@@ -8,10 +8,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-type modes = *unix.Termios
+// terminal is the Unix half of a Terminal.
+type terminal struct {
+	fd    int
+	modes *unix.Termios // of saveModes; nil before
+}
 
 func controllingTerminal(stdin, stdout uintptr) *Terminal {
-	t := &Terminal{fd: int(stdin)}
+	t := &Terminal{terminal{fd: int(stdin)}}
 	if _, err := unix.IoctlGetTermios(int(stdout), getTermios); err != nil {
 		return nil
 	}

@@ -1,5 +1,3 @@
-//go:build unix
-
 package envinject_test
 
 import (
@@ -7,12 +5,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/signal"
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/taskagent/taskagent/platform"
 )
 
 // agentProcess is a helper agent under test.
@@ -87,33 +82,12 @@ func self(t *testing.T) string {
 	return path
 }
 
-// eventually is for what no process can announce: that another one is gone.
-func eventually(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(limit); !is(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("not so after %v: %s", limit, what)
-		}
-	}
-}
-
-// record is a task that writes the name of every signal it gets to standard
-// output, and ends at SIGTERM with status 7.
-func record() int {
-	signals := make(chan os.Signal, 128)
-	platform.NotifySignals(signals)
-	dropped := make(chan os.Signal, 8)
-	signal.Notify(dropped, syscall.SIGCHLD, syscall.SIGTTIN, syscall.SIGTTOU)
-	fmt.Println("ready")
+// end reads until there is nothing more.
+func (r *reader) end() {
+	r.t.Helper()
 	for {
-		select {
-		case sig := <-signals:
-			fmt.Println(platform.SignalName(sig.(syscall.Signal)))
-			if sig == syscall.SIGTERM {
-				return 7
-			}
-		case sig := <-dropped:
-			fmt.Println(platform.SignalName(sig.(syscall.Signal)))
+		if _, ok := r.line(); !ok {
+			return
 		}
 	}
 }
