@@ -31,7 +31,7 @@ func startAgent(t *testing.T, cfg agentConfig, task string, change ...func(*exec
 	eventsR, eventsW := pipe(t)
 	outputR, outputW := pipe(t)
 	cmd := exec.Command(self(t))
-	cmd.Env = append(os.Environ(), helperEnv+"=agent", "TASK_HELPER="+task, "AGENT_CONFIG="+string(encoded))
+	cmd.Env = append(os.Environ(), helperEnv+"=agent", "TASK_HELPER="+task, "AGENT_CONFIG="+string(encoded), "GORACE=atexit_sleep_ms=0")
 	cmd.Stdout, cmd.Stderr = outputW, os.Stderr
 	cmd.ExtraFiles = []*os.File{controlR, eventsW}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
