@@ -1,8 +1,10 @@
 package leader_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -34,7 +36,8 @@ func TestDisplaced(t *testing.T) {
 			if err := tt.remove(dir); err != nil {
 				t.Skip(err) // Windows keeps what is open
 			}
-			if err := goes.End(within(t, time.Minute)); err != nil { // which wakes the clock
+			// This wakes the clock, if the starts have not done so just now.
+			if err := goes.End(within(t, time.Minute)); err != nil && !errors.Is(err, client.ErrNoLeader) {
 				t.Fatal(err)
 			}
 			err := r.wait(t)
@@ -51,7 +54,7 @@ func TestDisplaced(t *testing.T) {
 			if _, err := stays.Sign(within(t, time.Minute), "default"); err != nil {
 				t.Fatal(err)
 			}
-			if s, err := client.Status(within(t, time.Minute), dir); err != nil || len(s.Tasks) != 1 {
+			if s, err := client.Status(within(t, time.Minute), dir); err != nil || !slices.ContainsFunc(s.Tasks, func(t wire.StatusTask) bool { return t.Task == "stays" }) {
 				t.Fatalf("%+v %v", s, err)
 			}
 		})
