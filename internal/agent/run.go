@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"syscall"
 
 	"github.com/taskagent/taskagent/envinject"
 	"github.com/taskagent/taskagent/identity"
@@ -233,6 +234,10 @@ func (s *session) logEvent(e envinject.Event) {
 	switch e.Kind {
 	case envinject.TaskRestarting:
 		log.Info(string(e.Kind))
+	case envinject.TaskStopped:
+		if sig, ok := e.Signal.(syscall.Signal); ok && platform.SignalName(sig) == "SIGTTIN" {
+			log.Warn("the task waits for the terminal, which it is given only when standard output is one, too: redirect its standard input as well")
+		}
 	case envinject.TaskKilled, envinject.GroupLeft:
 		args := []any{"pid", e.PID}
 		if e.Err != nil {
