@@ -19,7 +19,7 @@
 // by the first way, and the second understands everything; a test compares the two
 // at random.
 //
-// The first way is not taken where a Verifier or a Transport is set.
+// The first way is not taken where [Config] has a Verifier, Streams or a Transport.
 //
 // # What it refuses, and what is left to the caller
 //
