@@ -18,6 +18,7 @@ type jobControl struct {
 	given    bool               // the task has it
 	asked    bool               // SIGTSTP came from outside and went to the task, and SIGCONT has not since
 	asleep   bool               // the task's process is stopped, as far as known
+	starved  bool               // it is stopped for want of a terminal that it will not be given
 }
 
 func newJobControl(terminal bool) *jobControl {
@@ -41,13 +42,14 @@ func (j *jobControl) toGive() *platform.Terminal {
 
 // started says that a process runs, and whether it has the terminal.
 func (j *jobControl) started(given bool) {
-	j.given, j.asked, j.asleep = given, false, false
+	j.given, j.asked, j.asleep, j.starved = given, false, false, false
 }
 
 // stopped says that a signal stopped the process.
 func (j *jobControl) stopped(p *platform.Process, sig syscall.Signal) {
 	j.asleep = true
 	if j.terminal == nil {
+		j.starved = sig == syscall.SIGTTIN || sig == syscall.SIGTTOU
 		if j.asked {
 			// The task obeyed, so this process does. It wakes by SIGCONT,
 			// which is relayed like any other.
@@ -88,6 +90,15 @@ func (j *jobControl) received(p *platform.Process, sig syscall.Signal) {
 		if j.terminal != nil {
 			j.wake(p)
 		}
+	}
+}
+
+// release continues a task that waits in vain for the terminal and was just
+// asked to end: it would see that only once continued, and Ctrl-C has to work.
+func (j *jobControl) release(p *platform.Process) {
+	if j.starved {
+		j.starved = false
+		j.wake(p)
 	}
 }
 

@@ -17,6 +17,7 @@ func (*jobControl) started(bool)                               {}
 func (*jobControl) stopped(*platform.Process, syscall.Signal)  {}
 func (*jobControl) received(*platform.Process, syscall.Signal) {}
 func (*jobControl) wake(*platform.Process)                     {}
+func (*jobControl) release(*platform.Process)                  {}
 func (*jobControl) ended(bool)                                 {}
 
 func isKeyboardStop(syscall.Signal) bool { return false }

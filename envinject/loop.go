@@ -130,6 +130,9 @@ func (s *Supervisor) relay(sig syscall.Signal) {
 	if errors.Is(err, os.ErrProcessDone) {
 		return
 	}
+	if asksToEnd(sig) {
+		s.job.release(s.process)
+	}
 	s.cfg.Notify(Event{Kind: TaskSignalled, PID: s.process.PID(), Signal: sig, Err: err})
 }
 

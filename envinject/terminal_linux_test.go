@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -377,4 +378,20 @@ func TestOutputFromTheBackgroundDoesNotStopTheAgent(t *testing.T) {
 	s.expect("prompt> ")
 	s.typed("echo status=$?\n")
 	s.expect("status=138")
+}
+
+// A task that wants a terminal it will not be given stands still; whoever then
+// presses Ctrl-C wants it to end, and a stopped process would not see that.
+func TestInterruptOfATaskThatWaitsForTheTerminal(t *testing.T) {
+	s := userShell(t)
+	s.typed("agent cat > /dev/null\n")
+	eventually(t, "the task stands still", func() bool {
+		return slices.ContainsFunc(processes(t), func(p proc) bool {
+			return p.session == s.cmd.Process.Pid && p.name == "cat" && p.state == "T"
+		})
+	})
+	s.typed(ctrlC)
+	s.expect("prompt> ")
+	s.typed("echo status $?-\n")
+	s.expect("status 130-")
 }
