@@ -44,6 +44,9 @@ func (s *session) attend(ctx context.Context, done <-chan struct{}) error {
 			}
 			ended = nil
 		case <-renewed:
+			if maps.Equal(published, s.current()) {
+				continue // the first update is what was there already
+			}
 		case <-again:
 		}
 		tokens := s.current()
