@@ -12,6 +12,7 @@ import (
 
 	"github.com/taskagent/taskagent/internal/fault"
 	"github.com/taskagent/taskagent/internal/jobspec"
+	"github.com/taskagent/taskagent/internal/wire"
 	"github.com/taskagent/taskagent/platform"
 )
 
@@ -133,13 +134,13 @@ func (c *Config) resolveWho(o Options, job *jobspec.Task, env map[string]string)
 		t.AllocID = newUUID()
 	}
 
-	if err := checkNamespace(t.Namespace); err != nil {
+	if err := wire.CheckNamespace(t.Namespace); err != nil {
 		return fault.Usage(err, "")
 	}
 	for _, n := range []struct{ what, name string }{
 		{"job", t.Job}, {"group", t.Group}, {"task", t.Task}, {"allocation", t.AllocID}, {"region", t.Region}, {"datacenter", t.Datacenter},
 	} {
-		if err := checkName(n.what, n.name); err != nil {
+		if err := wire.CheckName(n.what, n.name); err != nil {
 			return fault.Usage(err, "")
 		}
 	}
@@ -182,7 +183,7 @@ func commandName(command []string) string {
 		return ""
 	}
 	name := strings.TrimSuffix(filepath.Base(command[0]), ".exe")
-	if checkName("job", name) != nil {
+	if wire.CheckName("job", name) != nil {
 		return "task"
 	}
 	return name
@@ -198,7 +199,7 @@ func (c *Config) resolveServices(o Options, job *jobspec.Task) error {
 	}
 	if job != nil {
 		for _, s := range job.Services {
-			if err := checkService(s); err != nil {
+			if err := s.Check(); err != nil {
 				return fmt.Errorf("job file %s: %w", o.JobFile, err)
 			}
 			c.Task.Services = append(c.Task.Services, s)

@@ -14,7 +14,7 @@ import (
 // same start sent again finds the lease it made. A task of Once has no lease;
 // then nil is returned with its task.
 func (l *leases) start(ctx context.Context, s *wire.Start, h holder, pid int) (*lease, *state.Task, error) {
-	if err := checkStart(s); err != nil {
+	if err := s.Check(); err != nil {
 		return nil, nil, &wire.Error{Code: wire.CodeInvalid, Message: err.Error()}
 	}
 	if le := l.find(s.LeaseID); le != nil && le.task.Task == s.Task && (s.AllocID == "" || s.AllocID == le.task.AllocID) && l.attach(le, h, pid) {

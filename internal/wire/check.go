@@ -1,13 +1,13 @@
-package leader
+package wire
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/taskagent/taskagent/identity"
-	"github.com/taskagent/taskagent/internal/wire"
 )
 
 // Bounds on what an agent may ask for; they only keep a broken one from filling
@@ -21,24 +21,25 @@ const (
 	maxText       = 4096
 )
 
-// checkStart refuses a start that cannot be right, however often it is sent: a
-// name ends up in subject claims and in the paths of variables.
-func checkStart(s *wire.Start) error {
+// Check refuses a start that cannot be right, however often it is sent: a name
+// ends up in subject claims and in the paths of variables. It does not know what
+// runs already.
+func (s *Start) Check() error {
 	if s.LeaseID == "" || len(s.LeaseID) > maxName {
 		return fmt.Errorf("the lease has no id of 1 to %d bytes", maxName)
 	}
 	if s.AllocID != "" {
-		if err := checkName("allocation", s.AllocID); err != nil {
+		if err := CheckName("allocation", s.AllocID); err != nil {
 			return err
 		}
 	}
-	if err := checkNamespace(s.Namespace); err != nil {
+	if err := CheckNamespace(s.Namespace); err != nil {
 		return err
 	}
 	for _, n := range []struct{ what, name string }{
 		{"region", s.Region}, {"datacenter", s.Datacenter}, {"job", s.Job}, {"group", s.Group}, {"task", s.Task},
 	} {
-		if err := checkName(n.what, n.name); err != nil {
+		if err := CheckName(n.what, n.name); err != nil {
 			return err
 		}
 	}
@@ -60,9 +61,9 @@ func checkStart(s *wire.Start) error {
 	return nil
 }
 
-// checkName refuses a name that could not be part of a subject claim, of a
+// CheckName refuses a name that could not be part of a subject claim, of a
 // variable's path or of a directory. what says whose name it is.
-func checkName(what, name string) error {
+func CheckName(what, name string) error {
 	switch {
 	case name == "":
 		return fmt.Errorf("the %s has no name", what)
@@ -78,8 +79,8 @@ func checkName(what, name string) error {
 	return nil
 }
 
-// checkNamespace is stricter, as Nomad is.
-func checkNamespace(name string) error {
+// CheckNamespace is CheckName for a namespace, and stricter, as Nomad is.
+func CheckNamespace(name string) error {
 	if name == "" || len(name) > maxName || strings.ContainsFunc(name, notDNS) {
 		return fmt.Errorf("namespace name %q: want 1 to %d letters, digits and hyphens", name, maxName)
 	}
@@ -90,7 +91,7 @@ func notDNS(r rune) bool {
 	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-')
 }
 
-func checkIdentities(s *wire.Start) error {
+func checkIdentities(s *Start) error {
 	if len(s.Identities) > maxIdentities {
 		return fmt.Errorf("%d identities are more than %d", len(s.Identities), maxIdentities)
 	}
@@ -115,20 +116,32 @@ func checkIdentities(s *wire.Start) error {
 	return identity.ValidateSet(specs)
 }
 
-func checkServices(services []wire.Service) error {
+func checkServices(services []Service) error {
 	if len(services) > maxServices {
 		return fmt.Errorf("%d services are more than %d", len(services), maxServices)
 	}
 	for _, s := range services {
-		if s.Name == "" || len(s.Name) > maxService || strings.Trim(s.Name, "-") != s.Name || strings.ContainsFunc(s.Name, notDNS) {
-			return fmt.Errorf("service name %q: want at most %d letters, digits and inner hyphens", s.Name, maxService)
+		if err := s.Check(); err != nil {
+			return err
 		}
-		if s.Port < 0 || s.Port > 65535 {
-			return fmt.Errorf("service %q: port %d is not a number from 0 to 65535", s.Name, s.Port)
-		}
-		if len(s.Tags) > maxTags || len(s.Address) > maxText {
-			return fmt.Errorf("service %q has too many tags or too long an address", s.Name)
-		}
+	}
+	return nil
+}
+
+// Check refuses a service that could not be registered, wherever it comes from.
+// Port 0 is one that a job file leaves to a scheduler.
+func (s Service) Check() error {
+	switch {
+	case s.Name == "":
+		return errors.New("service: name is missing")
+	case len(s.Name) > maxService || strings.Trim(s.Name, "-") != s.Name || strings.ContainsFunc(s.Name, notDNS):
+		return fmt.Errorf("service name %q: want at most %d letters, digits and inner hyphens", s.Name, maxService)
+	case s.Port < 0 || s.Port > 65535:
+		return fmt.Errorf("service %q: port %d is not a number from 0 to 65535", s.Name, s.Port)
+	case strings.ContainsAny(s.Address, " /\\\x00\r\n"):
+		return fmt.Errorf("service %q: address %q is neither an IP address nor a host name", s.Name, s.Address)
+	case len(s.Tags) > maxTags || len(s.Address) > maxText:
+		return fmt.Errorf("service %q has too many tags or too long an address", s.Name)
 	}
 	return nil
 }
