@@ -73,20 +73,7 @@ func (c *call) createNamespace() (any, error) {
 
 // namespaceNamed answers /v1/namespace/….
 func (c *call) namespaceNamed() (any, error) {
-	name := strings.TrimPrefix(c.r.URL.Path, "/v1/namespace/")
-	if name == "" {
-		return nil, badRequest("Missing Namespace Name")
-	}
-	switch c.r.Method {
-	case http.MethodGet:
-		return c.readNamespace(name)
-	case http.MethodPut, http.MethodPost:
-		return c.putNamespace(name)
-	case http.MethodDelete:
-		return c.deleteNamespace(name)
-	default:
-		return nil, errMethod
-	}
+	return c.named("/v1/namespace/", "Missing Namespace Name", c.readNamespace, c.putNamespace, c.deleteNamespace)
 }
 
 func (c *call) readNamespace(name string) (any, error) {

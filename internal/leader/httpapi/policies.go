@@ -102,20 +102,7 @@ func wholeNamespace(p *policyStub) int {
 
 // policy answers /v1/acl/policy/….
 func (c *call) policy() (any, error) {
-	name := strings.TrimPrefix(c.r.URL.Path, "/v1/acl/policy/")
-	if name == "" {
-		return nil, badRequest("Missing Policy Name")
-	}
-	switch c.r.Method {
-	case http.MethodGet:
-		return c.readPolicy(name)
-	case http.MethodPut, http.MethodPost:
-		return c.putPolicy(name)
-	case http.MethodDelete:
-		return c.deletePolicy(name)
-	default:
-		return nil, errMethod
-	}
+	return c.named("/v1/acl/policy/", "Missing Policy Name", c.readPolicy, c.putPolicy, c.deletePolicy)
 }
 
 func (c *call) readPolicy(name string) (any, error) {

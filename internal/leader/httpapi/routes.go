@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"net/http"
+	"strings"
 )
 
 // route is one path of the API, or all paths below one that ends with a slash.
@@ -141,3 +142,21 @@ func (c *call) get() error { return c.only(http.MethodGet) }
 
 // put refuses all methods but PUT and POST.
 func (c *call) put() error { return c.only(http.MethodPut, http.MethodPost) }
+
+// named answers a path that ends in the name of one thing, by method. missing is
+// Nomad's word for a path without the name.
+func (c *call) named(prefix, missing string, read, put, remove func(name string) (any, error)) (any, error) {
+	name := strings.TrimPrefix(c.r.URL.Path, prefix)
+	if name == "" {
+		return nil, badRequest("%s", missing)
+	}
+	switch c.r.Method {
+	case http.MethodGet:
+		return read(name)
+	case http.MethodPut, http.MethodPost:
+		return put(name)
+	case http.MethodDelete:
+		return remove(name)
+	}
+	return nil, errMethod
+}

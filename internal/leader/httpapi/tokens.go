@@ -186,20 +186,7 @@ func (c *call) createToken() (any, error) {
 
 // token answers /v1/acl/token/….
 func (c *call) token() (any, error) {
-	accessor := strings.TrimPrefix(c.r.URL.Path, "/v1/acl/token/")
-	if accessor == "" {
-		return nil, badRequest("Missing Token Accessor")
-	}
-	switch c.r.Method {
-	case http.MethodGet:
-		return c.readToken(accessor)
-	case http.MethodPut, http.MethodPost:
-		return c.putToken(accessor)
-	case http.MethodDelete:
-		return c.deleteToken(accessor)
-	default:
-		return nil, errMethod
-	}
+	return c.named("/v1/acl/token/", "Missing Token Accessor", c.readToken, c.putToken, c.deleteToken)
 }
 
 // errAccessor is what Nomad's database says to an accessor it cannot look up.
