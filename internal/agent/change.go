@@ -12,8 +12,8 @@ import (
 
 // changed acts on renewed tokens: all are published first, then the task is
 // told once. A restart makes signals pointless; two identities that ask for
-// the same signal cause one. It returns what is published now: where that
-// failed it is still the old token, and the file still whole.
+// the same signal cause one. It returns what is published now: what could not be
+// is missing or the token before, whose file is still whole.
 //
 // A directory that was replaced meanwhile gets all of its tokens again.
 func (s *session) changed(old, now map[string]identity.Token) map[string]identity.Token {
@@ -21,6 +21,11 @@ func (s *session) changed(old, now map[string]identity.Token) map[string]identit
 	fresh, err := s.mend()
 	if err != nil {
 		s.c.Logger.Error("renewed tokens could not be published", "error", err)
+		// What did become a new directory has nothing in it yet.
+		maps.DeleteFunc(published, func(name string, _ identity.Token) bool {
+			kind, _ := s.specs[name].Location()
+			return fresh[kind]
+		})
 		return published
 	}
 	restart := false
